@@ -1,0 +1,220 @@
+//! The rooms: what the host can offer to a plugin. Each is one directory of the same five files (see any of them), and
+//! one line in [`rooms!`] below. Rooms never import each other.
+
+pub mod binding;
+pub mod files;
+pub mod sql;
+pub mod stream;
+pub mod tls;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::component::{HasData, Linker, ResourceTable};
+
+pub use binding::{Binding, BindingError, Secret};
+
+use crate::gate::Gate;
+
+/// What every room is.
+pub trait Room: Send + Sync + 'static {
+    /// The command line's flag, a slot's `capability`, and the interface's name in `wit/`.
+    const NAME: &'static str;
+    /// The words for access; binding a slot grants the first.
+    const ACCESS: &'static [&'static str];
+    /// What this room's effects are counted in, for budgets.
+    const BUDGETS: &'static [&'static str];
+    /// Whether a slot may be bound to several targets, by repeating the flag.
+    const SEVERAL_TARGETS: bool = false;
+    /// How the target is written, for usage messages.
+    const TARGET: &'static str;
+
+    /// What an operator bound to a slot. The default grants nothing. Read from a table with `deny_unknown_fields`, in
+    /// which `target` is what stands before the first comma of a flag, and `access` a list of words.
+    type Grant: Clone + Debug + Default + Send + Sync + serde::de::DeserializeOwned;
+    /// What all runs of this process share, such as connection pools.
+    type Shared: Default + Send + Sync;
+    /// One run's open handles and grants.
+    type State: Send;
+
+    /// The words of [`ACCESS`](Self::ACCESS) that the grant holds.
+    fn access(grant: &Self::Grant) -> Vec<&'static str>;
+
+    /// What of the grant cannot be told from its form: a target that makes no sense. Pure.
+    ///
+    /// # Errors
+    /// What is wrong and what to write instead, without the target's secrets.
+    fn check(grant: &Self::Grant) -> Result<(), String>;
+
+    /// The state of a new run. Opens nothing.
+    fn state(shared: Arc<Self::Shared>, grants: BTreeMap<String, Self::Grant>, run: &RunContext) -> Self::State;
+
+    /// Gives the interface to a linker.
+    ///
+    /// # Errors
+    /// A name that is defined twice: a bug.
+    fn link<T: Send + 'static>(
+        linker: &mut Linker<T>,
+        view: fn(&mut T) -> View<'_, Self::State>,
+    ) -> wasmtime::Result<()>;
+
+    /// Ends what a run left behind, however the run ended: rolls back, drops scratch databases, removes half-written
+    /// files. Called after the store is gone.
+    fn finish(state: Self::State) -> impl Future<Output = ()> + Send;
+}
+
+/// What rooms see of the run they serve.
+#[derive(Clone)]
+pub struct RunContext {
+    /// Every effect goes through here.
+    pub gate: Arc<Gate>,
+    /// What the operator should know, and is no finding of the plugin's.
+    pub notices: Notices,
+}
+
+/// Warnings of the host about the run, each kept once.
+#[derive(Clone, Default)]
+pub struct Notices(Arc<Mutex<BTreeSet<String>>>);
+
+impl Notices {
+    /// Adds one; `notice` must name no secret.
+    pub fn add(&self, notice: impl Into<String>) {
+        let notice = notice.into();
+        let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notices.contains(&notice) {
+            tracing::warn!("{notice}");
+            notices.insert(notice);
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// A room's state and the run's table of handles, borrowed from the store for one call.
+pub struct View<'a, S> {
+    /// The room's own state.
+    pub state: &'a mut S,
+    /// The handles that the guest holds, of all rooms.
+    pub table: &'a mut ResourceTable,
+}
+
+/// Names the [`View`] of a room to wasmtime; the host traits are implemented on it.
+pub struct Data<R>(std::marker::PhantomData<R>);
+
+impl<R: Room> HasData for Data<R> {
+    type Data<'a> = View<'a, R::State>;
+}
+
+/// The one list of rooms: everything that must know them all is made from it.
+macro_rules! rooms {
+    ($($field:ident: $room:ty),* $(,)?) => {
+        /// What all runs of this process share, by room.
+        #[derive(Default)]
+        pub struct Shared { $($field: Arc<<$room as Room>::Shared>,)* }
+
+        /// What an operator bound, by room and slot. Empty by default.
+        #[derive(Clone, Debug, Default)]
+        pub struct Grants { $($field: BTreeMap<String, <$room as Room>::Grant>,)* }
+
+        /// One run's state of every room.
+        pub struct States { $($field: <$room as Room>::State,)* }
+
+        /// The rooms' names, words and budgets, for usage and for checking.
+        pub const ROOMS: &[RoomWords] = &[$(RoomWords {
+            name: <$room>::NAME,
+            access: <$room>::ACCESS,
+            budgets: <$room>::BUDGETS,
+            target: <$room>::TARGET,
+        },)*];
+
+        impl Grants {
+            /// Binds one slot.
+            ///
+            /// # Errors
+            /// A binding that its room does not understand, or that binds a slot again.
+            pub fn bind(&mut self, capability: &str, slot: &str, bindings: Vec<Binding>) -> Result<(), BindingError> {
+                match capability {
+                    $(<$room>::NAME => {
+                        let grant: <$room as Room>::Grant = binding::grant::<$room>(slot, bindings)?;
+                        self.$field.insert(slot.into(), grant);
+                        Ok(())
+                    })*
+                    _ => Err(BindingError::UnknownCapability { capability: capability.into() }),
+                }
+            }
+
+            /// The access that `slot` was given, or none when it is not bound in that capability.
+            pub fn access(&self, capability: &str, slot: &str) -> Option<Vec<&'static str>> {
+                match capability {
+                    $(<$room>::NAME => self.$field.get(slot).map(<$room>::access),)*
+                    _ => None,
+                }
+            }
+
+            /// Each bound slot with its capability.
+            pub fn slots(&self) -> impl Iterator<Item = (&'static str, &str)> {
+                std::iter::empty()$(.chain(self.$field.keys().map(|slot| (<$room>::NAME, slot.as_str()))))*
+            }
+        }
+
+        impl States {
+            /// The states of a new run.
+            pub fn new(shared: &Shared, grants: Grants, run: &RunContext) -> Self {
+                Self { $($field: <$room>::state(Arc::clone(&shared.$field), grants.$field, run),)* }
+            }
+
+            /// Ends what the run left behind, in every room at once.
+            pub async fn finish(self) {
+                tokio::join!($(<$room>::finish(self.$field)),*);
+            }
+        }
+
+        /// Gives `linker` the capabilities named, and no other.
+        ///
+        /// # Errors
+        /// A name that is defined twice: a bug.
+        pub fn link<T: HasRooms>(linker: &mut Linker<T>, capabilities: &BTreeSet<String>) -> wasmtime::Result<()> {
+            $(if capabilities.contains(<$room>::NAME) {
+                <$room>::link(linker, |store: &mut T| {
+                    let (states, table) = store.rooms();
+                    View { state: &mut states.$field, table }
+                })?;
+            })*
+            Ok(())
+        }
+    };
+}
+
+rooms! {
+    sql: sql::Sql,
+    files: files::Files,
+    tls: tls::Tls,
+}
+
+/// A room's words.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomWords {
+    /// See [`Room::NAME`].
+    pub name: &'static str,
+    /// See [`Room::ACCESS`].
+    pub access: &'static [&'static str],
+    /// See [`Room::BUDGETS`].
+    pub budgets: &'static [&'static str],
+    /// See [`Room::TARGET`].
+    pub target: &'static str,
+}
+
+/// The room of that name.
+pub fn room(name: &str) -> Option<&'static RoomWords> {
+    ROOMS.iter().find(|room| room.name == name)
+}
+
+/// A store's data that holds the rooms' states.
+pub trait HasRooms: Send + 'static {
+    /// The states and the table of handles.
+    fn rooms(&mut self) -> (&mut States, &mut ResourceTable);
+}

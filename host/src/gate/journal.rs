@@ -1,0 +1,174 @@
+//! A run's effects in order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::ser::SerializeStruct as _;
+
+use super::{Effect, Impact, Refusal, micros};
+
+/// What the gate answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// Carried out.
+    Perform,
+    /// Worked out, and not made.
+    Rehearse,
+    /// Not let through.
+    Refuse,
+}
+
+/// What became of an effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EffectOutcome {
+    /// Carried out or rehearsed.
+    Done,
+    /// Tried, and failed with this error.
+    Failed(String),
+    /// Not let through, for this reason.
+    Refused(String),
+    /// Begun, and given up before its end: the handle was dropped, or the run was stopped.
+    Abandoned,
+}
+
+impl EffectOutcome {
+    /// Its name in the report.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+            Self::Refused(_) => "refused",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// Why it failed or was refused.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Failed(reason) | Self::Refused(reason) => Some(reason),
+            Self::Done | Self::Abandoned => None,
+        }
+    }
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// From 0, in the order in which the effects entered; numbers of entries that were not kept are left out.
+    pub sequence: u64,
+    /// What was asked.
+    pub effect: Effect,
+    /// What the gate answered.
+    pub decision: Decision,
+    /// What became of it.
+    pub outcome: EffectOutcome,
+    /// Rows, entries or keys read or changed.
+    pub rows: Option<u64>,
+    /// Bytes moved, freed or written.
+    pub bytes: Option<u64>,
+    /// From entering to the end.
+    pub duration: Duration,
+}
+
+impl serde::Serialize for Entry {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entry = serializer.serialize_struct("Effect", 12)?;
+        entry.serialize_field("seq", &self.sequence)?;
+        entry.serialize_field("capability", self.effect.capability)?;
+        entry.serialize_field("slot", &*self.effect.slot)?;
+        entry.serialize_field("operation", self.effect.operation)?;
+        entry.serialize_field("impact", &self.effect.impact)?;
+        entry.serialize_field("target", &self.effect.target)?;
+        entry.serialize_field("decision", &self.decision)?;
+        entry.serialize_field("outcome", self.outcome.name())?;
+        entry.serialize_field("reason", &self.outcome.reason())?;
+        entry.serialize_field("rows", &self.rows)?;
+        entry.serialize_field("bytes", &self.bytes)?;
+        entry.serialize_field("duration_us", &micros(self.duration))?;
+        entry.end()
+    }
+}
+
+/// A run's effects in order, bounded: a plugin that makes millions of calls cannot fill the host's memory. What changes
+/// the world is kept longest; what is not kept is counted.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    entries: BTreeMap<u64, Entry>,
+    next: u64,
+    observed: usize,
+    changed: usize,
+    left_out: u64,
+}
+
+/// Observing and refused effects kept.
+const OBSERVED_LIMIT: usize = 10_000;
+/// Changing and destroying effects kept.
+const CHANGED_LIMIT: usize = 100_000;
+
+impl Journal {
+    /// The entries kept, in order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Effects that entered and are not among the entries.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    pub(super) fn open(&mut self, effect: Effect, decision: Decision, refusal: Option<&Refusal>) -> u64 {
+        let sequence = self.next;
+        self.next += 1;
+        let kept = if effect.impact == Impact::Observe || decision == Decision::Refuse {
+            self.observed += 1;
+            self.observed <= OBSERVED_LIMIT
+        } else {
+            self.changed += 1;
+            self.changed <= CHANGED_LIMIT
+        };
+        if kept {
+            let outcome =
+                refusal.map_or(EffectOutcome::Abandoned, |refusal| EffectOutcome::Refused(refusal.to_string()));
+            let entry =
+                Entry { sequence, effect, decision, outcome, rows: None, bytes: None, duration: Duration::ZERO };
+            self.entries.insert(sequence, entry);
+        } else {
+            self.left_out += 1;
+        }
+        sequence
+    }
+
+    pub(super) fn close(
+        &mut self,
+        sequence: u64,
+        outcome: EffectOutcome,
+        rows: Option<u64>,
+        bytes: Option<u64>,
+        duration: Duration,
+    ) {
+        if let Some(entry) = self.entries.get_mut(&sequence) {
+            entry.outcome = outcome;
+            entry.rows = rows;
+            entry.bytes = bytes;
+            entry.duration = duration;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_reads_does_not_push_out_what_changed_the_world() {
+        let mut journal = Journal::default();
+        for _ in 0..OBSERVED_LIMIT + 5 {
+            journal.open(Effect::new("sql", "database", "query", Impact::Observe, "SELECT 1"), Decision::Perform, None);
+        }
+        let change = Effect::new("sql", "database", "execute", Impact::Destroy, "DELETE FROM t");
+        let sequence = journal.open(change, Decision::Perform, None);
+        assert_eq!(journal.left_out(), 5);
+        assert_eq!(journal.entries().last().unwrap().sequence, sequence);
+    }
+}

@@ -1,0 +1,6 @@
+//! Taskhost runs maintenance tasks as sandboxed WebAssembly components. This library is the `host` binary's inside; see
+//! `docs/` for how its parts fit together.
+
+pub mod capability;
+pub mod gate;
+pub mod policy;
