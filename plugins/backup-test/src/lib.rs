@@ -1,0 +1,1 @@
+//! The `backup-test` plugin.
