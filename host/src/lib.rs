@@ -3,4 +3,6 @@
 
 pub mod capability;
 pub mod gate;
+pub mod plugin;
 pub mod policy;
+pub mod report;

@@ -112,6 +112,11 @@ impl Journal {
         self.entries.values()
     }
 
+    /// The entries kept, in order.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries.into_values().collect()
+    }
+
     /// Effects that entered and are not among the entries.
     pub fn left_out(&self) -> u64 {
         self.left_out

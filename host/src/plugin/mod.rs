@@ -1,0 +1,27 @@
+//! Plugins: from a file to a described component ([`load`](Host::load)), and from a request to a report
+//! ([`run`](Host::run)).
+
+pub mod arguments;
+mod cache;
+mod describe;
+pub mod description;
+mod error;
+mod limits;
+mod load;
+mod run;
+mod store;
+
+pub use description::Description;
+pub use error::{LoadError, RequestError};
+pub use load::{Host, HostConfig, Plugin, find};
+pub use run::{DEFAULT_TIMEOUT, Request};
+
+/// The contract's world, seen from the host.
+#[expect(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated from wit/")]
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "plugin",
+        exports: { default: async },
+    });
+}
