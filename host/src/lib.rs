@@ -2,6 +2,7 @@
 //! `docs/` for how its parts fit together.
 
 pub mod capability;
+pub mod cli;
 pub mod gate;
 pub mod plugin;
 pub mod policy;

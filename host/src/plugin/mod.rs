@@ -11,6 +11,7 @@ mod load;
 mod run;
 mod store;
 
+pub use describe::DescribeLimits;
 pub use description::Description;
 pub use error::{LoadError, RequestError};
 pub use load::{Host, HostConfig, Plugin, find};

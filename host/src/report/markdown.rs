@@ -1,1 +1,121 @@
-//! x
+//! A report as an entry of the maintenance log, in the template that the team's runbook uses.
+
+use std::fmt::Write as _;
+
+use super::{Outcome, Report, Severity};
+use crate::gate::{Impact, Mode};
+use crate::policy::units::Size;
+
+/// The report as an entry of the maintenance log, by `maintainer`.
+pub fn render(report: &Report, maintainer: &str) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut out, report, maintainer);
+    out
+}
+
+fn write(out: &mut String, report: &Report, maintainer: &str) -> std::fmt::Result {
+    let run = &report.run;
+    writeln!(out, "Date: {}", run.started.strftime("%Y-%m-%d"))?;
+    writeln!(out, "Maintainer: {}", escape(maintainer))?;
+    writeln!(out, "Type: {}", if run.mode == Mode::Rehearse { "Rehearsal" } else { "On demand" })?;
+
+    writeln!(out, "\nTasks Completed:")?;
+    let done = if run.outcome.exit_code() < 3 { "x" } else { " " };
+    let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
+    writeln!(out, "- [{done}] {}: {} ({})", escape(&run.task), escape(said), run.outcome.name())?;
+
+    writeln!(out, "\nIssues Found:")?;
+    let issues: Vec<_> = report.findings.iter().filter(|finding| finding.severity != Severity::Ok).collect();
+    for finding in &issues {
+        let severity = if finding.severity == Severity::Critical { "critical" } else { "warning" };
+        write!(out, "- **{severity}** {}: {}.", escape(&finding.subject), escape(&finding.title))?;
+        if !finding.detail.is_empty() {
+            write!(out, " {}", escape(&finding.detail))?;
+        }
+        match &finding.remedy {
+            Some(remedy) => writeln!(out, " Open: {}", escape(remedy))?,
+            None => writeln!(out, " Open.")?,
+        }
+    }
+    if issues.is_empty() {
+        writeln!(out, "- None")?;
+    }
+
+    writeln!(out, "\nPerformance Metrics:")?;
+    for metric in &report.metrics {
+        let subject = metric.subject.as_ref().map(|subject| format!(" ({})", escape(subject))).unwrap_or_default();
+        writeln!(out, "- {}{subject}: {}", escape(&metric.name), super::text::value(metric))?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "shown with three decimals")]
+    let seconds = super::text::number(run.duration_us as f64 / 1e6);
+    writeln!(out, "- Duration: {seconds} s")?;
+
+    writeln!(out, "\nNext Actions:")?;
+    for next in &report.next_actions {
+        let subject = next.subject.as_ref().map(|subject| format!("{}: ", escape(subject))).unwrap_or_default();
+        writeln!(out, "- {subject}{}", escape(&next.action))?;
+    }
+    if report.next_actions.is_empty() {
+        writeln!(out, "- None")?;
+    }
+
+    writeln!(out, "\nNotes:")?;
+    let changes: Vec<_> = report.effects.iter().filter(|entry| entry.effect.impact != Impact::Observe).collect();
+    let bytes: u64 = changes.iter().filter_map(|entry| entry.bytes).sum();
+    let rows: u64 = changes.iter().filter_map(|entry| entry.rows).sum();
+    let verb = if run.mode == Mode::Rehearse { "would be made" } else { "made" };
+    write!(out, "{} changes {verb}", changes.len())?;
+    if rows > 0 {
+        write!(out, ", {rows} rows")?;
+    }
+    if bytes > 0 {
+        write!(out, ", {}", Size(bytes))?;
+    }
+    writeln!(out, ".")?;
+    for notice in &report.notices {
+        writeln!(out, "{}", escape(notice))?;
+    }
+    if let Some(plugin) = &run.plugin {
+        writeln!(out, "Run {} of {} {}, {}.", run.id, plugin.name, escape(&plugin.version), plugin.digest)?;
+    }
+    if run.outcome == Outcome::Invalid {
+        writeln!(out, "The run was not begun.")?;
+    }
+    Ok(())
+}
+
+/// Text in which nothing is Markdown or HTML, on one line.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' => out.push(' '),
+            '\\' | '`' | '*' | '[' | ']' | '|' | '~' => out.extend(['\\', character]),
+            '_' if !out.ends_with(|last: char| last.is_alphanumeric()) => out.push_str("\\_"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_becomes_markup() {
+        for (text, escaped) in [
+            ("dead_rows in `t`", "dead_rows in \\`t\\`"),
+            ("<script>x</script>", "&lt;script&gt;x&lt;/script&gt;"),
+            ("a\n# Heading", "a # Heading"),
+            ("[x](http://y)", "\\[x\\](http://y)"),
+            ("_a_", "\\_a_"),
+        ] {
+            assert_eq!(escape(text), escaped);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line: one file a subcommand.
+
+mod completions;
+mod inspect;
+mod options;
+mod progress;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::plugin::{Host, HostConfig};
+use crate::policy::units::Size;
+
+/// Runs maintenance tasks as sandboxed WebAssembly plugins, with exactly the databases, directories and endpoints you
+/// grant.
+///
+/// Exit code, as monitoring plugins have it: 0 ok, 1 warning, 2 critical, 3 unknown (refused, trapped, timed out, over
+/// budget, unavailable, bad usage; the JSON report says which).
+#[derive(Parser)]
+#[command(name = "host", version, propagate_version = true, max_term_width = 110)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Directories in which plugins are looked up by name, separated by `:`.
+    #[arg(long, global = true, value_name = "DIRS", env = "TASKHOST_PLUGINS", value_delimiter = ':')]
+    plugins: Vec<PathBuf>,
+    /// Where compiled plugins are kept [default: taskhost in the user's cache directory].
+    #[arg(long, global = true, value_name = "DIR", env = "TASKHOST_CACHE")]
+    cache: Option<PathBuf>,
+    /// How long a plugin may take to describe itself, in milliseconds; interpreter-based plugins need more.
+    #[arg(long, global = true, value_name = "MS", default_value_t = 100, hide_short_help = true)]
+    describe_timeout: u64,
+    /// How much memory a plugin may use to describe itself.
+    #[arg(long, global = true, value_name = "SIZE", default_value = "16MiB", hide_short_help = true)]
+    describe_memory: Size,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one plugin.
+    Run(run::Arguments),
+    /// Rehearse one plugin: everything is read, nothing is changed, and what would be is listed.
+    Plan(run::Arguments),
+    /// Show a plugin's parameters, slots and imports. Grants nothing.
+    Inspect(inspect::Arguments),
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+}
+
+/// Carries out the command and returns the exit code.
+pub fn execute(arguments: Arguments) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("failed to start: {error}")),
+    };
+    let global = arguments.global;
+    let code = runtime.block_on(async {
+        match arguments.command {
+            Command::Run(run) => run::execute(&global, run, crate::gate::Mode::Perform).await,
+            Command::Plan(run) => run::execute(&global, run, crate::gate::Mode::Rehearse).await,
+            Command::Inspect(inspect) => inspect::execute(&global, &inspect).await,
+            Command::Completions(completions) => completions::execute(&completions),
+        }
+    });
+    // Threads that are still reading or hashing for a run that is over must not hold the process.
+    runtime.shutdown_background();
+    code
+}
+
+/// Says what went wrong, and returns the exit code for it.
+fn fail(message: &str) -> u8 {
+    let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
+    for line in message.lines() {
+        anstream::eprintln!("{style}error:{style:#} {line}");
+    }
+    3
+}
+
+impl Global {
+    fn host(&self) -> Result<Host, String> {
+        let describe = crate::plugin::DescribeLimits {
+            timeout: std::time::Duration::from_millis(self.describe_timeout),
+            memory: self.describe_memory.0,
+        };
+        let config = HostConfig { cache: self.cache.clone(), pooled: None, describe };
+        Host::new(config).map_err(|error| format!("failed to set up the engine: {error}"))
+    }
+
+    /// The plugin path: as given, else `plugins` beside the binary and its `target/plugins`.
+    fn plugin_path(&self) -> Vec<PathBuf> {
+        if !self.plugins.is_empty() {
+            return self.plugins.clone();
+        }
+        let binary = std::env::current_exe().ok();
+        let beside = binary.as_deref().and_then(std::path::Path::parent);
+        let candidates = beside
+            .into_iter()
+            .flat_map(|beside| [Some(beside.join("plugins")), beside.parent().map(|target| target.join("plugins"))]);
+        candidates.flatten().filter(|directory| directory.is_dir()).collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! `host run PLUGIN` and `host plan PLUGIN`: the same but for the gate's mode.
+
+use std::io::Write as _;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use super::{Global, options};
+use crate::gate::Mode;
+use crate::plugin::{DEFAULT_TIMEOUT, Request};
+use crate::policy::units::{Seconds, Size};
+use crate::report::{Outcome, Report, markdown, nagios, text};
+
+/// What `run` and `plan` take.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// A path, or a name on the plugin path.
+    plugin: String,
+    /// Parameters; `host inspect PLUGIN` lists them.
+    #[arg(value_name = "NAME=VALUE")]
+    parameters: Vec<String>,
+    #[command(flatten)]
+    bindings: options::Bindings,
+    /// The most that a slot may change, such as database.rows=500 or logs.bytes=2GiB.
+    #[arg(long, value_name = "SLOT.WHAT=N", help_heading = "Limits")]
+    budget: Vec<String>,
+    /// Stop the run after this time.
+    #[arg(long, value_name = "TIME", default_value_t = Seconds(DEFAULT_TIMEOUT.as_secs()), help_heading = "Limits")]
+    timeout: Seconds,
+    /// How much memory the plugin may use [default: 64MiB, or what the plugin asks for].
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    memory: Option<Size>,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
+    format: Format,
+    /// Also show the log as it comes, and every effect.
+    #[arg(long, short, help_heading = "Output")]
+    verbose: bool,
+    /// The maintainer's name, for the maintenance log [default: the user's name].
+    #[arg(long, value_name = "NAME", env = "TASKHOST_MAINTAINER", help_heading = "Output")]
+    maintainer: Option<String>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// The whole report; its schema is docs/report.schema.json.
+    Json,
+    /// One line and performance data, as monitoring plugins print it.
+    Nagios,
+    /// An entry for the maintenance log.
+    Markdown,
+}
+
+pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -> u8 {
+    let format = arguments.format;
+    let verbose = arguments.verbose;
+    let maintainer = arguments.maintainer.clone();
+    let report = run(global, arguments, mode).await;
+    let printed = match format {
+        Format::Text => text::render(&report, verbose),
+        Format::Json => {
+            serde_json::to_string_pretty(&report).map(|json| json + "\n").unwrap_or_else(|error| error.to_string())
+        }
+        Format::Nagios => nagios::render(&report),
+        Format::Markdown => {
+            let user = maintainer.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unknown".into());
+            markdown::render(&report, &user)
+        }
+    };
+    // A reader that has gone away (`| head`) is no failure of the run.
+    let _ = anstream::stdout().lock().write_all(printed.as_bytes());
+    report.run.outcome.exit_code()
+}
+
+async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
+    let task = arguments.plugin.clone();
+    let invalid = |error: String| Report::not_begun(&task, mode, Outcome::Invalid, error);
+    let mut wrong = Vec::new();
+    let grants = arguments.bindings.grants().unwrap_or_else(|errors| {
+        wrong.extend(errors);
+        crate::capability::Grants::default()
+    });
+    let budgets = options::budgets(&arguments.budget).unwrap_or_else(|errors| {
+        wrong.extend(errors);
+        crate::gate::Budgets::default()
+    });
+    let parameters = options::arguments(&arguments.parameters).unwrap_or_else(|errors| {
+        wrong.extend(errors);
+        Vec::new()
+    });
+    if !wrong.is_empty() {
+        return invalid(wrong.join("\n"));
+    }
+    let (host, plugin) = match options::load(global, &arguments.plugin).await {
+        Ok(loaded) => loaded,
+        Err(error) => return invalid(error),
+    };
+    let progress = Progress::new(&plugin.description().name);
+    let cancel = CancellationToken::new();
+    let signals = tokio::spawn(stop_on_signal(cancel.clone()));
+    let request = Request {
+        mode,
+        arguments: parameters,
+        grants,
+        budgets,
+        timeout: arguments.timeout.into(),
+        memory: arguments.memory.map(|size| size.0),
+        observer: progress.observer(arguments.verbose),
+        cancel,
+    };
+    let report = host.run(&plugin, request).await;
+    signals.abort();
+    progress.finish();
+    report
+}
+
+/// The first Ctrl-C or SIGTERM stops the run, which cleans up; the second ends the process at once.
+async fn stop_on_signal(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("stopping: cleaning up; once more to leave at once");
+    cancel.cancel();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    std::process::exit(3);
+}
