@@ -62,7 +62,7 @@ pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -
     let printed = match format {
         Format::Text => text::render(&report, verbose),
         Format::Json => {
-            serde_json::to_string_pretty(&report).map(|json| json + "\n").unwrap_or_else(|error| error.to_string())
+            serde_json::to_string_pretty(&report).map_or_else(|error| error.to_string(), |json| json + "\n")
         }
         Format::Nagios => nagios::render(&report),
         Format::Markdown => {

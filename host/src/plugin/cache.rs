@@ -50,7 +50,7 @@ impl Cache {
     pub(super) fn get(&self, engine: &Engine, digest: &str) -> Option<(Component, Description)> {
         let bytes = fs::read(self.path(digest)).ok()?;
         let (sum, rest) = bytes.strip_prefix(MAGIC)?.split_at_checked(32)?;
-        if Sha256::digest(rest).as_slice() != sum {
+        if *Sha256::digest(rest) != *sum {
             tracing::warn!("the compiled form of {digest} is damaged: compiling it again");
             return None;
         }
@@ -72,7 +72,7 @@ impl Cache {
         let sum = Sha256::new().chain_update(length).chain_update(&description).chain_update(&code).finalize();
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-            for part in [MAGIC, sum.as_slice(), &length, &description, &code] {
+            for part in [MAGIC, &*sum, &length, &description, &code] {
                 file.write_all(part)?;
             }
             file.persist(self.path(digest))?;

@@ -156,11 +156,8 @@ impl Parameter {
             maximum: raw.maximum,
             name: raw.name,
         };
-        match &parameter.default {
-            Some(default) => {
-                parameter.check_value(default).map_err(|wrong| format!("its own default is refused: {wrong}"))?;
-            }
-            None => {}
+        if let Some(default) = &parameter.default {
+            parameter.check_value(default).map_err(|wrong| format!("its own default is refused: {wrong}"))?;
         }
         Ok(parameter)
     }

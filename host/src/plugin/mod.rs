@@ -18,7 +18,7 @@ pub use load::{Host, HostConfig, Plugin, find};
 pub use run::{DEFAULT_TIMEOUT, Request};
 
 /// The contract's world, seen from the host.
-#[expect(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated from wit/")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated from wit/")]
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",

@@ -20,7 +20,7 @@ use crate::policy::units::{Seconds, Size};
 use crate::report::{Collector, Observer, Outcome, PluginId, Report, RunFacts};
 
 /// How long a run may take unless the operator says otherwise.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
 /// Bytes of linear memory that a run may use unless the plugin or the operator says more.
 const DEFAULT_MEMORY: u64 = 64 << 20;
 /// The most that a plugin's own word gets it.

@@ -184,10 +184,7 @@ pub(super) fn value(metric: &Metric) -> String {
 /// At most three decimals, and none that say nothing.
 pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn thresholds(metric: &Metric) -> String {
