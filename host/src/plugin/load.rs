@@ -204,14 +204,13 @@ pub fn find(name: &str, directories: &[PathBuf]) -> Result<PathBuf, LoadError> {
     if is_path && path.is_file() {
         return Ok(path.into());
     }
-    if name.contains('/') {
+    if is_path {
         return Err(LoadError::Unreadable { path: path.into(), error: std::io::ErrorKind::NotFound.into() });
     }
-    let stem = name.strip_suffix(".wasm").unwrap_or(name);
-    let found = directories.iter().map(|directory| directory.join(format!("{stem}.wasm"))).find(|path| path.is_file());
+    let found = directories.iter().map(|directory| directory.join(format!("{name}.wasm"))).find(|path| path.is_file());
     found.ok_or_else(|| {
         let known: Vec<String> = directories.iter().flat_map(|directory| names(directory)).collect();
-        let nearest = nearest_word(stem, known.iter().map(String::as_str)).map(String::from);
+        let nearest = nearest_word(name, known.iter().map(String::as_str)).map(String::from);
         LoadError::Unknown { name: name.into(), nearest, searched: directories.to_vec() }
     })
 }

@@ -73,11 +73,13 @@ fn split_number(text: &str) -> (&str, &str) {
 }
 
 impl fmt::Display for Size {
-    /// In the largest binary unit that leaves at least one whole, with one decimal: `1.5 GiB`.
+    /// In the largest binary unit that leaves at least one whole, with one decimal where it says something: `1.5 GiB`,
+    /// `64 MiB`.
     #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
         match unit.into_iter().find(|(_, factor)| self.0 >= *factor) {
+            Some((name, factor)) if self.0.is_multiple_of(factor) => write!(f, "{} {name}", self.0 / factor),
             Some((name, factor)) => write!(f, "{:.1} {name}", self.0 as f64 / factor as f64),
             None => write!(f, "{} B", self.0),
         }
@@ -150,6 +152,7 @@ mod tests {
     #[test]
     fn they_are_shown_in_the_largest_fitting_unit() {
         assert_eq!(Size(1_610_612_736).to_string(), "1.5 GiB");
+        assert_eq!(Size(64 << 20).to_string(), "64 MiB");
         assert_eq!(Size(12).to_string(), "12 B");
         assert_eq!(Seconds(2_592_000).to_string(), "30d");
         assert_eq!(Seconds(0).to_string(), "0s");

@@ -83,7 +83,9 @@ impl Collector {
 
     /// A line that the guest printed.
     pub fn print(&self, line: &str) {
-        self.add_log("info", line);
+        if !line.trim().is_empty() {
+            self.add_log("info", line);
+        }
     }
 
     fn add_log(&self, level: &'static str, message: &str) {

@@ -11,6 +11,8 @@ use crate::policy::units::Size;
 
 /// Effects of one kind that are listed before the rest is only counted.
 const LISTED: usize = 20;
+/// Findings that are listed, the worst first.
+const FINDINGS: usize = 50;
 /// Metrics that are listed.
 const METRICS: usize = 30;
 
@@ -42,7 +44,8 @@ fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
 
     let mut findings: Vec<_> = report.findings.iter().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    for finding in findings {
+    let shown = if verbose { findings.len() } else { FINDINGS };
+    for finding in findings.iter().take(shown) {
         let (name, style) = match finding.severity {
             Severity::Critical => ("critical", outcome_style(Outcome::Critical)),
             Severity::Warning => ("warning ", outcome_style(Outcome::Warning)),
@@ -57,6 +60,11 @@ fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
                 writeln!(out, "          {} {line}", if index == 0 { "→" } else { " " })?;
             }
         }
+    }
+
+    if findings.len() > shown {
+        let more = findings.len() - shown;
+        writeln!(out, "\n  {dim}and {more} more findings; --verbose or --format json shows them{dim:#}")?;
     }
 
     if !report.metrics.is_empty() {
