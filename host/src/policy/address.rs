@@ -25,9 +25,9 @@ pub fn covered(address: IpAddr, networks: &[IpNet]) -> bool {
 /// # Errors
 /// A text that is neither, with how to write it.
 pub fn network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()))).map_err(
-        |_| format!("`{text}` is not an address range; write it like 10.0.0.0/8, 192.168.1.7 or fd00::/8"),
-    )
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical())))
+        .map_err(|_| format!("`{text}` is not an address range; write it like 10.0.0.0/8, 192.168.1.7 or fd00::/8"))
 }
 
 fn special_v4(address: Ipv4Addr) -> Option<&'static str> {

@@ -180,7 +180,9 @@ mod tests {
 
     #[test]
     fn an_address_in_disguise_is_an_address() {
-        for text in ["127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433", "[::ffff:7f00:1]", "::ffff:127.0.0.1", "127。0。0。1"] {
+        for text in
+            ["127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433", "[::ffff:7f00:1]", "::ffff:127.0.0.1", "127。0。0。1"]
+        {
             assert_eq!(text.parse(), Ok(HostName::Address([127, 0, 0, 1].into())), "{text}");
         }
     }

@@ -44,7 +44,7 @@ impl<T: Send> HostWithStore<T> for Data<Tls> {
 }
 
 /// What one call needs of the state, taken out of the store so that others may run meanwhile.
-struct Call {
+pub(super) struct Call {
     slot: String,
     gate: Arc<Gate>,
     grant: Arc<Grant>,
@@ -53,7 +53,7 @@ struct Call {
 }
 
 impl Call {
-    fn new(state: &State, slot: String) -> Self {
+    pub(super) fn new(state: &State, slot: String) -> Self {
         Self {
             gate: Arc::clone(&state.gate),
             grant: state.grants.get(&slot).cloned().unwrap_or_default(),
@@ -63,7 +63,11 @@ impl Call {
         }
     }
 
-    async fn connect(&self, asked: bindings::Endpoint, server_name: Option<String>) -> Result<Handshake, Error> {
+    pub(super) async fn connect(
+        &self,
+        asked: bindings::Endpoint,
+        server_name: Option<String>,
+    ) -> Result<Handshake, Error> {
         let target = match &server_name {
             Some(name) => format!("{}:{} as {name}", asked.host, asked.port),
             None => format!("{}:{}", asked.host, asked.port),

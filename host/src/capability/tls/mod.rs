@@ -8,6 +8,8 @@ mod backend;
 mod error;
 mod grant;
 mod host;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +22,6 @@ use crate::gate::Gate;
 
 pub use grant::Grant;
 
-#[expect(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated from wit/tls.wit, which holds the documentation")]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -77,10 +78,7 @@ impl Room for Tls {
         }
     }
 
-    fn link<T: Send + 'static>(
-        linker: &mut Linker<T>,
-        view: fn(&mut T) -> View<'_, State>,
-    ) -> wasmtime::Result<()> {
+    fn link<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> View<'_, State>) -> wasmtime::Result<()> {
         bindings::add_to_linker::<T, Data<Self>>(linker, view)
     }
 

@@ -2,8 +2,6 @@
 //! what is allowed, and connects to the addresses it is given, never to a name.
 
 mod starttls;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 use std::fmt::Display;
@@ -20,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use self::verify::{Recorder, Roots};
+use self::verify::Roots;
 use super::bindings::Handshake;
 use super::error::Error;
 use super::grant::Endpoint;
@@ -55,12 +53,7 @@ impl Default for Resolver {
     /// As the system does it.
     fn default() -> Self {
         Self(Box::new(|name| {
-            Box::pin(async move {
-                // The dot keeps the system from trying the name below its own search domains, so that what is looked
-                // up is the name that was granted. A name without any dot is one of the local network.
-                let name = if name.contains('.') { format!("{name}.") } else { name };
-                Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
-            })
+            Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) })
         }))
     }
 }
@@ -71,6 +64,16 @@ const ADDRESSES: usize = 8;
 const FAREWELL: Duration = Duration::from_millis(200);
 
 impl Shared {
+    /// With names that resolve as the test says.
+    #[cfg(test)]
+    pub(super) fn resolving(names: std::collections::BTreeMap<String, Vec<IpAddr>>) -> Self {
+        let lookup = move |name: String| -> BoxFuture<'static, _> {
+            let found = names.get(&name).cloned().ok_or_else(|| std::io::ErrorKind::NotFound.into());
+            Box::pin(std::future::ready(found))
+        };
+        Self { roots: Roots::default(), resolver: Resolver(Box::new(lookup)) }
+    }
+
     /// The addresses of the endpoint's host, each once.
     pub(super) async fn resolve(&self, request: &Request<'_>) -> Result<Vec<IpAddr>, Error> {
         let name = match &request.endpoint.host {
@@ -108,12 +111,10 @@ impl Shared {
         let address = tcp.peer_addr().map_err(|error| request.lost(&error))?.ip();
         let shaking = async {
             starttls::begin(&mut tcp, request.endpoint.starttls).await?;
-            TlsConnector::from(Arc::new(config)).connect(server_name, tcp).await.map_err(starttls::Failure::Io)
+            Ok(TlsConnector::from(Arc::new(config)).connect(server_name, tcp).await?)
         };
-        let mut tls = request
-            .within("the handshake", shaking)
-            .await?
-            .map_err(|failure| request.failed(failure))?;
+        let shaken = request.within("the handshake", shaking).await?;
+        let mut tls = shaken.map_err(|failure| request.failed(failure))?;
         let duration_us = micros(started.elapsed());
         let (_, connection) = tls.get_ref();
         let protocol = connection.protocol_version().and_then(|version| version.as_str()).map(protocol_name);

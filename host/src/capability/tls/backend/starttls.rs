@@ -1,4 +1,4 @@
-//! The plain-text words that come before TLS: SMTP (RFC 3207), IMAP (RFC 9051, 6.2.1) and PostgreSQL (SSLRequest).
+//! The plain-text words that come before TLS: SMTP (RFC 3207), IMAP (RFC 9051, 6.2.1) and PostgreSQL (`SSLRequest`).
 //! Everything that the other end says is bounded, and nothing that it says before TLS counts afterwards.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -25,11 +25,14 @@ impl From<std::io::Error> for Failure {
 const LINE_LIMIT: usize = 4 * 1024;
 /// The most bytes of all lines together.
 const TALK_LIMIT: usize = 64 * 1024;
-/// PostgreSQL's SSLRequest: its length, and the code that stands where a version would.
+/// PostgreSQL's `SSLRequest`: its length, and the code that stands where a version would.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// Brings the other end to the point where the TLS handshake begins.
-pub(super) async fn begin(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), starttls: Starttls) -> Result<(), Failure> {
+pub(super) async fn begin(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    starttls: Starttls,
+) -> Result<(), Failure> {
     match starttls {
         Starttls::None => Ok(()),
         Starttls::Smtp => smtp(&mut Talk::new(stream)).await,

@@ -166,7 +166,9 @@ fn reason(error: &rustls::Error) -> String {
         E::UnknownIssuer => "no root that the host trusts has issued it, or an intermediate is missing".into(),
         E::NotValidForName => "it is not valid for the server's name".into(),
         E::NotValidForNameContext { expected, presented } => {
-            let shown = presented.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+            // Each is written `DnsName("example.org")`.
+            let name = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+            let shown = presented.iter().take(5).map(name).collect::<Vec<_>>().join(", ");
             let more = if presented.len() > 5 { ", ..." } else { "" };
             format!("it is not valid for {}, only for {shown}{more}", expected.to_str())
         }
