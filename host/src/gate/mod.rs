@@ -130,6 +130,17 @@ impl Permit {
         charged
     }
 
+    /// Lets in what the grant can judge only on the way: the address that a name resolves to, what a link points at.
+    ///
+    /// # Errors
+    /// The verdict's refusal; the effect is journaled as refused.
+    pub fn admit(&mut self, verdict: Result<(), Refusal>) -> Result<(), Refusal> {
+        if let Err(refusal) = &verdict {
+            self.outcome = EffectOutcome::Refused(refusal.to_string());
+        }
+        verdict
+    }
+
     /// Notes how many rows (or entries, or keys) the effect read or changed.
     pub fn rows(&mut self, rows: u64) {
         self.rows = Some(rows);
@@ -219,6 +230,17 @@ mod tests {
         let outcomes: Vec<_> = journal.entries().map(|entry| entry.outcome.name()).collect();
         assert_eq!(outcomes, ["done", "failed", "abandoned", "refused"]);
         assert_eq!(journal.entries().next().unwrap().bytes, Some(7));
+    }
+
+    #[test]
+    fn what_is_refused_on_the_way_is_journaled_as_refused() {
+        let gate = gate(Mode::Perform);
+        let mut permit = gate.enter(effect(Impact::Observe), Ok(())).unwrap();
+        permit.admit(Ok(())).unwrap();
+        let refusal = permit.admit(Err(Refusal::NotGranted("a private address".into()))).unwrap_err();
+        permit.fail(&refusal);
+        let outcome = gate.journal().entries().next().unwrap().outcome.clone();
+        assert_eq!(outcome, EffectOutcome::Refused("a private address".into()));
     }
 
     #[test]
