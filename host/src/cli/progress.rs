@@ -80,7 +80,7 @@ fn draw(bar: &ProgressBar, done: u64, total: Option<u64>, message: String) {
 }
 
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {prefix} {elapsed} {msg} {human_pos}")
+    ProgressStyle::with_template("{spinner} {prefix} {elapsed} {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 

@@ -224,15 +224,15 @@ fn check_bindings(description: &Description, grants: &Grants, budgets: &Budgets)
             continue;
         }
         let known: Vec<&str> = of_room.map(|slot| slot.name.as_str()).collect();
-        let all = match known.as_slice() {
-            [] => format!("it has no {capability} slot"),
-            known => format!("it has {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
-        };
-        wrong.push(format!(
-            "{} has no {capability} slot `{name}`{}; {all}",
-            description.name,
-            did_you_mean(nearest_word(name, known))
-        ));
+        wrong.push(match known.as_slice() {
+            [] => format!("{} has no {capability} slot at all: leave out --{capability} {name}=...", description.name),
+            all => format!(
+                "{} has no {capability} slot `{name}`{}; it has {}",
+                description.name,
+                did_you_mean(nearest_word(name, known.iter().copied())),
+                all.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            ),
+        });
     }
     for (slot, what, _) in budgets.iter() {
         let Some(asked) = description.slots.iter().find(|asked| asked.name == slot) else {

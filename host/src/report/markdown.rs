@@ -16,7 +16,7 @@ pub fn render(report: &Report, maintainer: &str) -> String {
 
 fn write(out: &mut String, report: &Report, maintainer: &str) -> std::fmt::Result {
     let run = &report.run;
-    writeln!(out, "Date: {}", run.started.strftime("%Y-%m-%d"))?;
+    writeln!(out, "Date: {}", run.started.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d"))?;
     writeln!(out, "Maintainer: {}", escape(maintainer))?;
     writeln!(out, "Type: {}", if run.mode == Mode::Rehearse { "Rehearsal" } else { "On demand" })?;
 
