@@ -33,7 +33,7 @@ mod bindings {
         imports: { default: trappable },
         trappable_error_type: { "taskhost:host/tls.error" => super::error::Error },
     });
-    pub(super) use taskhost::host::tls::*;
+    pub(super) use self::taskhost::host::tls::*;
 }
 
 /// The room.

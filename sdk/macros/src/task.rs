@@ -1,0 +1,100 @@
+//! `#[task(summary = "...", slots = [...], memory = "128MiB")]`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Error, Expr, ItemFn, LitStr, Result};
+
+pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<TokenStream> {
+    let function: ItemFn = syn::parse2(function)?;
+    let mut summary: Option<LitStr> = None;
+    let mut slots: Option<Expr> = None;
+    let mut memory: Option<LitStr> = None;
+    let parser = syn::meta::parser(|meta| {
+        if meta.path.is_ident("summary") {
+            summary = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("slots") {
+            slots = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("memory") {
+            memory = Some(meta.value()?.parse()?);
+        } else {
+            return Err(meta.error("a task has `summary = \"...\"`, `slots = [...]` and `memory = \"128MiB\"`"));
+        }
+        Ok(())
+    });
+    syn::parse::Parser::parse2(parser, attribute)?;
+    let name = &function.sig.ident;
+    if function.sig.asyncness.is_none() {
+        return Err(Error::new_spanned(function.sig.fn_token, "a task is an `async fn`"));
+    }
+    if function.sig.inputs.len() > 1 {
+        return Err(Error::new_spanned(&function.sig.inputs, "a task takes nothing, or one struct of parameters"));
+    }
+    let summary = match summary {
+        Some(summary) => summary.value(),
+        None => crate::summary(&function.attrs),
+    };
+    if summary.is_empty() {
+        return Err(Error::new_spanned(name, "say in one line what the task does: #[task(summary = \"...\")]"));
+    }
+    let memory = match memory {
+        Some(memory) => quote!(Some(::taskhost_sdk::parameters::size(#memory).0)),
+        None => quote!(None),
+    };
+    let slots = match &slots {
+        Some(Expr::Array(array)) => {
+            let slots = array.elems.iter();
+            quote!(vec![#(#slots.describe()),*])
+        }
+        Some(other) => return Err(Error::new_spanned(other, "write the slots as a list: slots = [DATABASE, LOGS]")),
+        None => quote!(vec![]),
+    };
+    let (parameters, call) = match function.sig.inputs.first() {
+        Some(syn::FnArg::Typed(argument)) => {
+            let kind = &argument.ty;
+            (
+                quote!(<#kind as ::taskhost_sdk::parameters::Parameters>::describe()),
+                quote!({
+                    let arguments = <#kind as ::taskhost_sdk::parameters::Parameters>::from_arguments(arguments)?;
+                    #name(arguments).await
+                }),
+            )
+        }
+        Some(receiver @ syn::FnArg::Receiver(_)) => {
+            return Err(Error::new_spanned(receiver, "a task is a free function"));
+        }
+        None => (quote!(vec![]), quote!({ let _ = arguments; #name().await })),
+    };
+    Ok(quote! {
+        #function
+
+        #[doc(hidden)]
+        #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, clippy::pedantic)]
+        mod __taskhost_task {
+            use super::*;
+
+            struct Task;
+
+            impl ::taskhost_sdk::bindings::exports::taskhost::host::task::Guest for Task {
+                fn describe() -> ::taskhost_sdk::bindings::exports::taskhost::host::task::Description {
+                    ::taskhost_sdk::bindings::exports::taskhost::host::task::Description {
+                        name: env!("CARGO_PKG_NAME").into(),
+                        version: env!("CARGO_PKG_VERSION").into(),
+                        summary: #summary.into(),
+                        parameters: #parameters,
+                        slots: #slots,
+                        memory: #memory,
+                    }
+                }
+
+                async fn run(
+                    arguments: Vec<::taskhost_sdk::bindings::exports::taskhost::host::task::Argument>,
+                ) -> Result<String, ::taskhost_sdk::bindings::exports::taskhost::host::task::Failure> {
+                    let ran: ::taskhost_sdk::Result<String> = async #call.await;
+                    ran.map_err(Into::into)
+                }
+            }
+
+            ::taskhost_sdk::bindings::export!(Task with_types_in ::taskhost_sdk::bindings);
+        }
+    })
+}

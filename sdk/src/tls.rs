@@ -1,0 +1,84 @@
+//! The certificates that endpoints present.
+
+use crate::bindings::exports::taskhost::host::task;
+use crate::bindings::taskhost::host::tls as wit;
+use crate::{Failure, FailureKind, Result};
+
+pub use wit::{Endpoint, Error, Handshake, Starttls};
+
+/// A slot for endpoints. Make it a constant and name it in `#[task(slots = [...])]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    name: &'static str,
+    why: &'static str,
+    optional: bool,
+}
+
+impl Slot {
+    /// `why` is shown to the operator who decides.
+    pub const fn new(name: &'static str, why: &'static str) -> Self {
+        Self { name, why, optional: false }
+    }
+
+    /// Asks for connecting, which is all that binding grants.
+    pub const fn connect(self) -> Self {
+        self
+    }
+
+    /// The run can do without it.
+    pub const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// The endpoints that the operator named exactly.
+    ///
+    /// # Errors
+    /// An optional slot that is not bound.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>, Error> {
+        wit::endpoints(self.name)
+    }
+
+    /// Connects, shakes hands and hangs up. A chain that is expired or not trusted is an answer, no error.
+    ///
+    /// # Errors
+    /// An endpoint that is not granted, that nobody answers at, or that does not speak TLS.
+    pub async fn handshake(&self, endpoint: &Endpoint, server_name: Option<&str>) -> Result<Handshake, Error> {
+        wit::connect(self.name.into(), endpoint.clone(), server_name.map(Into::into)).await
+    }
+
+    #[doc(hidden)]
+    pub fn describe(&self) -> task::Slot {
+        task::Slot {
+            name: self.name.into(),
+            capability: "tls".into(),
+            access: vec!["connect".into()],
+            optional: self.optional,
+            why: self.why.into(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Refused(_) => FailureKind::Refused,
+            Error::OverBudget(_) => FailureKind::OverBudget,
+            Error::Unavailable(_) => FailureKind::Unavailable,
+            Error::TimedOut(_) => FailureKind::TimedOut,
+            Error::Handshake(_) | Error::Invalid(_) => FailureKind::Failed,
+        };
+        Self { kind, message: message(&error) }
+    }
+}
+
+/// An error for people.
+pub fn message(error: &Error) -> String {
+    match error {
+        Error::Refused(message)
+        | Error::OverBudget(message)
+        | Error::Unavailable(message)
+        | Error::TimedOut(message)
+        | Error::Handshake(message)
+        | Error::Invalid(message) => message.clone(),
+    }
+}
