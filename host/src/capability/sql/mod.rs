@@ -1,5 +1,10 @@
 //! Placeholder of the `sql` room.
 
+pub(crate) mod dump;
+pub(crate) mod grant;
+pub(crate) mod lexis;
+pub(crate) mod statement;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

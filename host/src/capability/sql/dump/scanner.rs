@@ -1,0 +1,604 @@
+//! Where the statements of a dump begin and end. Follows psql, the mysql client and the sqlite3 shell in what ends a
+//! statement; chunks may be cut at any byte.
+
+use bytes::{Bytes, BytesMut};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
+
+use super::{Dialect, DumpError, Event, Inside, STATEMENT_LIMIT, Summary};
+use crate::capability::sql::lexis::{continues_word, dollar_tag, starts_word};
+
+/// Reads a dump. Feed it with [`push`](Self::push), end it with [`finish`](Self::finish).
+pub(crate) struct Dump {
+    dialect: Dialect,
+    /// What was pushed and not yet given out.
+    pending: BytesMut,
+    /// How far `pending` is scanned.
+    at: usize,
+    state: State,
+    statement: Progress,
+    /// What ends a statement; MySQL's DELIMITER sets it.
+    delimiter: Vec<u8>,
+    bytes: u64,
+    lines: u64,
+    complete: bool,
+}
+
+/// What the next byte is inside of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Code,
+    Quoted { quote: u8, backslash: bool },
+    Bracket,
+    Dollar { tag: Vec<u8> },
+    LineComment { kept: bool },
+    BlockComment { depth: usize, kept: bool },
+    Copy { line_start: bool },
+}
+
+/// What is known of the statement that is being scanned.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// Whether anything but white space and comments was seen.
+    begun: bool,
+    /// The first words, in lower case.
+    lead: Vec<String>,
+    /// Open parentheses: a rule's body may hold semicolons in them.
+    parentheses: usize,
+    /// Open BEGIN ATOMIC and CASE of a PostgreSQL routine.
+    blocks: usize,
+    /// For a SQLite trigger: what of `; END` was just seen.
+    tail: Tail,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Tail {
+    #[default]
+    Other,
+    Semicolon,
+    End,
+}
+
+/// Words of a statement that tell how it ends: CREATE OR REPLACE TEMPORARY TRIGGER.
+const LEAD: usize = 5;
+
+/// What a step of the scanner found.
+enum Step {
+    Continue,
+    /// The next bytes decide.
+    NeedMore,
+}
+
+impl Dump {
+    /// A dump of this dialect.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            pending: BytesMut::new(),
+            at: 0,
+            state: State::Code,
+            statement: Progress::default(),
+            delimiter: b";".to_vec(),
+            bytes: 0,
+            lines: 0,
+            complete: false,
+        }
+    }
+
+    /// The line that the next byte stands on, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.lines + 1
+    }
+
+    /// Reads on, and gives what has become whole to `emit`.
+    ///
+    /// # Errors
+    /// A dump that cannot be read on; nothing more must be pushed then.
+    pub(crate) fn push(&mut self, chunk: Bytes, emit: &mut impl FnMut(Event)) -> Result<(), DumpError> {
+        if self.bytes == 0 && chunk.starts_with(b"PGDMP") {
+            return Err(DumpError::Archive);
+        }
+        self.bytes += chunk.len() as u64;
+        let chunk = match &self.state {
+            State::Copy { .. } if self.pending.is_empty() => match self.copy(chunk, emit) {
+                Some(rest) => rest,
+                None => return Ok(()),
+            },
+            _ => chunk,
+        };
+        self.pending.extend_from_slice(&chunk);
+        self.scan(false, emit)?;
+        if self.pending.len() > STATEMENT_LIMIT {
+            return Err(DumpError::TooLong { line: self.line() });
+        }
+        Ok(())
+    }
+
+    /// Ends the dump.
+    ///
+    /// # Errors
+    /// A dump that ends inside of something.
+    pub(crate) fn finish(mut self, emit: &mut impl FnMut(Event)) -> Result<Summary, DumpError> {
+        self.scan(true, emit)?;
+        let inside = match &self.state {
+            State::Quoted { quote: b'\'', .. } => Some(Inside::String),
+            State::Quoted { quote: b'"', .. } if self.dialect == Dialect::Mysql => Some(Inside::String),
+            State::Quoted { .. } | State::Bracket => Some(Inside::Name),
+            State::Dollar { .. } => Some(Inside::DollarString),
+            State::BlockComment { .. } => Some(Inside::Comment),
+            State::Copy { .. } => Some(Inside::Copy),
+            State::Code | State::LineComment { .. } if self.statement.begun => Some(Inside::Statement),
+            State::Code | State::LineComment { .. } => None,
+        };
+        let line = self.line() + memchr_iter(b'\n', &self.pending).count() as u64;
+        match inside {
+            Some(inside) => Err(DumpError::Truncated { byte: self.bytes, line, inside }),
+            None => Ok(Summary { bytes: self.bytes, complete: self.complete }),
+        }
+    }
+
+    /// Scans `pending` as far as its bytes decide. `last` says that no more will come.
+    fn scan(&mut self, last: bool, emit: &mut impl FnMut(Event)) -> Result<(), DumpError> {
+        while self.at < self.pending.len() {
+            if let State::Copy { .. } = self.state {
+                let rows = self.pending.split().freeze();
+                self.at = 0;
+                let Some(rest) = self.copy(rows, emit) else { return Ok(()) };
+                self.pending.extend_from_slice(&rest);
+                continue;
+            }
+            let step = match self.state.clone() {
+                State::Code => self.code(last, emit)?,
+                State::Quoted { quote, backslash } => self.quoted(quote, backslash, last),
+                State::Bracket => self.until(b"]", last),
+                State::Dollar { tag } => self.until(&tag, last),
+                State::LineComment { kept } => self.line_comment(kept, last),
+                State::BlockComment { depth, kept } => self.block_comment(depth, kept, last),
+                State::Copy { .. } => Step::Continue,
+            };
+            if let Step::NeedMore = step {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.pending.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.pending.get(self.at + ahead).copied()
+    }
+
+    /// Gives away everything up to `at`, which is behind the statement.
+    fn take(&mut self) -> BytesMut {
+        let taken = self.pending.split_to(self.at);
+        self.at = 0;
+        self.lines += memchr_iter(b'\n', &taken).count() as u64;
+        taken
+    }
+
+    fn text(&self, bytes: &[u8]) -> Result<String, DumpError> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text.trim_end().to_owned()),
+            Err(_) => Err(DumpError::Encoding { line: self.line() }),
+        }
+    }
+
+    fn code(&mut self, last: bool, emit: &mut impl FnMut(Event)) -> Result<Step, DumpError> {
+        if !self.statement.begun {
+            let blank = self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            // A byte-order mark may stand before the first line.
+            let mark = if self.rest().starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            if blank + mark > 0 {
+                self.at += blank.max(mark);
+                self.take();
+                return Ok(Step::Continue);
+            }
+            if let Some(step) = self.client_line(last, emit)? {
+                return Ok(step);
+            }
+        }
+        let Some(first) = self.peek(0) else { return Ok(Step::NeedMore) };
+        if let Some(step) = self.delimiter(last, emit)? {
+            return Ok(step);
+        }
+        // Two bytes decide between an operator and a comment, three whether MySQL runs it.
+        if matches!(first, b'-' | b'/') && self.rest().len() < 3 && !last {
+            return Ok(Step::NeedMore);
+        }
+        if let Some(comment) = self.comment(first, last) {
+            return Ok(comment);
+        }
+        match (first, self.dialect) {
+            (b'\'', _) => self.enter(State::Quoted { quote: b'\'', backslash: self.dialect == Dialect::Mysql }, 1),
+            (b'"', _) => self.enter(State::Quoted { quote: b'"', backslash: self.dialect == Dialect::Mysql }, 1),
+            (b'`', Dialect::Mysql | Dialect::Sqlite) => {
+                self.enter(State::Quoted { quote: b'`', backslash: false }, 1);
+            }
+            (b'[', Dialect::Sqlite) => self.enter(State::Bracket, 1),
+            (b'$', Dialect::Postgres) => return Ok(self.dollar(last)),
+            (b'\\', Dialect::Postgres) => return Err(DumpError::Meta { line: self.line() }),
+            _ if starts_word(first) => return Ok(self.word(last)),
+            _ => {
+                match first {
+                    b'(' => self.statement.parentheses += 1,
+                    b')' => self.statement.parentheses = self.statement.parentheses.saturating_sub(1),
+                    _ => {}
+                }
+                if !first.is_ascii_whitespace() {
+                    self.statement.begun = true;
+                    self.statement.tail = Tail::Other;
+                }
+                // The digits of a number are no word, and what follows them is none either: 1e5, 0x27.
+                let run = if first.is_ascii_digit() {
+                    let digits = self.rest().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                    if digits == self.rest().len() && !last {
+                        return Ok(Step::NeedMore);
+                    }
+                    digits
+                } else {
+                    1
+                };
+                self.at += run;
+            }
+        }
+        Ok(Step::Continue)
+    }
+
+    fn enter(&mut self, state: State, length: usize) {
+        self.statement.begun = true;
+        self.statement.tail = Tail::Other;
+        self.state = state;
+        self.at += length;
+    }
+
+    /// A line for the client, which stands between statements: `\connect`, `.mode`, `DELIMITER`.
+    fn client_line(&mut self, last: bool, emit: &mut impl FnMut(Event)) -> Result<Option<Step>, DumpError> {
+        const DELIMITER: &[u8] = b"delimiter";
+        let rest = self.rest();
+        let meta = match (rest.first(), self.dialect) {
+            (Some(b'\\'), _) | (Some(b'.'), Dialect::Sqlite) => true,
+            (Some(b'd' | b'D'), Dialect::Mysql) => {
+                let seen = rest.len().min(DELIMITER.len());
+                let expected = DELIMITER.get(..seen).unwrap_or_default();
+                if !rest.get(..seen).unwrap_or_default().eq_ignore_ascii_case(expected) {
+                    return Ok(None);
+                }
+                match rest.get(DELIMITER.len()) {
+                    None if last => return Ok(None),
+                    None => return Ok(Some(Step::NeedMore)),
+                    Some(next) if !next.is_ascii_whitespace() => return Ok(None),
+                    Some(_) => false,
+                }
+            }
+            _ => return Ok(None),
+        };
+        let Some(length) = memchr(b'\n', rest).map(|end| end + 1).or(last.then_some(rest.len())) else {
+            return Ok(Some(Step::NeedMore));
+        };
+        self.at += length;
+        let line = self.take();
+        let line = self.text(&line)?;
+        if meta {
+            emit(Event::Meta(line));
+        } else if let Some(delimiter) = line.split_ascii_whitespace().nth(1) {
+            self.delimiter = delimiter.as_bytes().to_vec();
+        }
+        Ok(Some(Step::Continue))
+    }
+
+    /// What ends the statement, unless it stands in a body.
+    fn delimiter(&mut self, last: bool, emit: &mut impl FnMut(Event)) -> Result<Option<Step>, DumpError> {
+        let rest = self.rest();
+        let seen = rest.len().min(self.delimiter.len());
+        if rest.get(..seen) != self.delimiter.get(..seen) {
+            return Ok(None);
+        }
+        if seen < self.delimiter.len() {
+            return Ok(if last { None } else { Some(Step::NeedMore) });
+        }
+        let inside = match self.dialect {
+            Dialect::Postgres => self.statement.parentheses > 0 || self.statement.blocks > 0,
+            Dialect::Sqlite => self.statement.is_trigger() && self.statement.tail != Tail::End,
+            Dialect::Mysql => false,
+        };
+        if inside {
+            self.statement.tail = Tail::Semicolon;
+            self.at += seen;
+            return Ok(Some(Step::Continue));
+        }
+        let copies = self.statement.copies(self.dialect, self.pending.get(..self.at).unwrap_or_default());
+        let end = self.at;
+        if copies {
+            // The rows begin behind the line's end.
+            let line = rest.get(seen..).unwrap_or_default();
+            let Some(length) = memchr(b'\n', line) else {
+                if line.iter().all(u8::is_ascii_whitespace) && !last {
+                    return Ok(Some(Step::NeedMore));
+                }
+                return Err(DumpError::CopyLine { line: self.line() });
+            };
+            if !line.get(..length).unwrap_or_default().iter().all(u8::is_ascii_whitespace) {
+                return Err(DumpError::CopyLine { line: self.line() });
+            }
+            self.at += seen + length + 1;
+        } else {
+            self.at += seen;
+        }
+        let statement = self.take();
+        let statement = self.text(statement.get(..end).unwrap_or_default())?;
+        let begun = std::mem::take(&mut self.statement).begun;
+        if copies {
+            emit(Event::CopyBegin(statement));
+            self.state = State::Copy { line_start: true };
+        } else if begun {
+            if self.dialect == Dialect::Sqlite {
+                self.complete = statement.eq_ignore_ascii_case("commit");
+            }
+            emit(Event::Statement(statement));
+        }
+        Ok(Some(Step::Continue))
+    }
+
+    /// The comment that begins here, if one does.
+    fn comment(&mut self, first: u8, last: bool) -> Option<Step> {
+        let kept = self.statement.begun;
+        let line = match (first, self.peek(1), self.dialect) {
+            (b'-', Some(b'-'), Dialect::Mysql) => self.peek(2).map_or(last, |next| next.is_ascii_whitespace()),
+            (b'-', Some(b'-'), _) | (b'#', _, Dialect::Mysql) => true,
+            _ => false,
+        };
+        if line {
+            self.state = State::LineComment { kept };
+            return Some(Step::Continue);
+        }
+        if first != b'/' || self.peek(1) != Some(b'*') {
+            return None;
+        }
+        if self.dialect == Dialect::Mysql {
+            // `/*!` is code, except for the mark that opens a MariaDB dump and that no server runs.
+            const SANDBOX: &[u8] = b"/*M!999999\\-";
+            let seen = self.rest().len().min(SANDBOX.len());
+            if self.rest().get(..seen) == SANDBOX.get(..seen) && seen < SANDBOX.len() && !last {
+                return Some(Step::NeedMore);
+            }
+            let code = self.peek(2) == Some(b'!') || (self.peek(2) == Some(b'M') && self.peek(3) == Some(b'!'));
+            if code && !self.rest().starts_with(SANDBOX) {
+                self.statement.begun = true;
+                self.at += 3;
+                return Some(Step::Continue);
+            }
+        }
+        self.state = State::BlockComment { depth: 0, kept };
+        Some(Step::Continue)
+    }
+
+    fn line_comment(&mut self, kept: bool, last: bool) -> Step {
+        let Some(length) = memchr(b'\n', self.rest()).or(last.then_some(self.rest().len())) else {
+            // A comment between statements need not be held, beyond what tells the closing line.
+            if kept || self.rest().len() < 1024 {
+                return Step::NeedMore;
+            }
+            self.pending.truncate(self.at + 2);
+            return Step::NeedMore;
+        };
+        let closing: &[u8] = match self.dialect {
+            Dialect::Postgres => b"-- PostgreSQL database dump complete",
+            Dialect::Mysql => b"-- Dump completed",
+            Dialect::Sqlite => b"\0",
+        };
+        if !kept && self.rest().starts_with(closing) {
+            self.complete = true;
+        }
+        self.at += length;
+        self.end_comment(kept)
+    }
+
+    fn block_comment(&mut self, mut depth: usize, kept: bool, last: bool) -> Step {
+        loop {
+            let Some(next) = memchr2(b'/', b'*', self.rest()) else {
+                self.at = self.pending.len();
+                break;
+            };
+            self.at += next;
+            match (self.peek(0), self.peek(1)) {
+                (_, None) if !last => break,
+                (Some(b'/'), Some(b'*')) if depth == 0 || self.dialect == Dialect::Postgres => {
+                    depth += 1;
+                    self.at += 2;
+                }
+                (Some(b'*'), Some(b'/')) => {
+                    depth = depth.saturating_sub(1);
+                    self.at += 2;
+                    if depth == 0 {
+                        return self.end_comment(kept);
+                    }
+                }
+                _ => self.at += 1,
+            }
+            self.state = State::BlockComment { depth, kept };
+        }
+        self.state = State::BlockComment { depth, kept };
+        Step::NeedMore
+    }
+
+    fn end_comment(&mut self, kept: bool) -> Step {
+        self.state = State::Code;
+        if !kept {
+            self.take();
+        }
+        Step::Continue
+    }
+
+    fn quoted(&mut self, quote: u8, backslash: bool, last: bool) -> Step {
+        let found = if backslash { memchr2(quote, b'\\', self.rest()) } else { memchr(quote, self.rest()) };
+        let Some(found) = found else {
+            self.at = self.pending.len();
+            return Step::NeedMore;
+        };
+        self.at += found;
+        match (self.peek(0) == Some(quote), self.peek(1)) {
+            (_, None) if !last => return Step::NeedMore,
+            (true, Some(next)) if next == quote => self.at += 2,
+            (true, _) => {
+                self.state = State::Code;
+                self.at += 1;
+            }
+            (false, _) => self.at = (self.at + 2).min(self.pending.len()),
+        }
+        Step::Continue
+    }
+
+    /// Moves behind `end`.
+    fn until(&mut self, end: &[u8], last: bool) -> Step {
+        if let Some(found) = memmem::find(self.rest(), end) {
+            self.at += found + end.len();
+            self.state = State::Code;
+            return Step::Continue;
+        }
+        let kept = if last { 0 } else { end.len().saturating_sub(1) };
+        self.at = self.at.max(self.pending.len().saturating_sub(kept));
+        Step::NeedMore
+    }
+
+    fn dollar(&mut self, last: bool) -> Step {
+        let rest = self.rest();
+        if let Some(tag) = dollar_tag(rest).and_then(|length| rest.get(..length)).map(<[u8]>::to_vec) {
+            let length = tag.len();
+            self.enter(State::Dollar { tag }, length);
+            return Step::Continue;
+        }
+        let could_be = rest.iter().skip(1).all(|byte| continues_word(*byte)) && rest.len() < 128;
+        if could_be && !last {
+            return Step::NeedMore;
+        }
+        self.at += 1;
+        Step::Continue
+    }
+
+    fn word(&mut self, last: bool) -> Step {
+        let rest = self.rest();
+        let length = rest.iter().position(|byte| !continues_word(*byte)).unwrap_or(rest.len());
+        if length == rest.len() && !last {
+            return Step::NeedMore;
+        }
+        let word = rest.get(..length).unwrap_or_default();
+        // E'..' of PostgreSQL takes backslashes.
+        if self.dialect == Dialect::Postgres && word.eq_ignore_ascii_case(b"e") && rest.get(1) == Some(&b'\'') {
+            self.enter(State::Quoted { quote: b'\'', backslash: true }, 2);
+            return Step::Continue;
+        }
+        let word = word.to_vec();
+        self.statement.word(self.dialect, &word);
+        self.at += length;
+        Step::Continue
+    }
+
+    /// Passes rows through up to their end; gives what follows the end, or nothing when the rows go on.
+    fn copy(&mut self, rows: Bytes, emit: &mut impl FnMut(Event)) -> Option<Bytes> {
+        let State::Copy { line_start } = self.state else { return Some(rows) };
+        let mut from = 0;
+        let mut at_start = line_start;
+        loop {
+            let line = if at_start {
+                from
+            } else {
+                match memmem::find(rows.get(from..).unwrap_or_default(), b"\n\\") {
+                    Some(found) => from + found + 1,
+                    None => break,
+                }
+            };
+            at_start = false;
+            match end_of_rows(rows.get(line..).unwrap_or_default()) {
+                EndOfRows::Yes(length) => {
+                    self.pass(rows.slice(..line), emit);
+                    emit(Event::CopyEnd);
+                    self.lines += 1;
+                    self.state = State::Code;
+                    return Some(rows.slice(line + length..));
+                }
+                EndOfRows::Perhaps => {
+                    self.pass(rows.slice(..line), emit);
+                    self.pending.extend_from_slice(rows.get(line..).unwrap_or_default());
+                    self.state = State::Copy { line_start: true };
+                    return None;
+                }
+                EndOfRows::No => from = line,
+            }
+        }
+        self.state = State::Copy { line_start: rows.last().map_or(line_start, |last| *last == b'\n') };
+        self.pass(rows, emit);
+        None
+    }
+
+    fn pass(&mut self, rows: Bytes, emit: &mut impl FnMut(Event)) {
+        if !rows.is_empty() {
+            self.lines += memchr_iter(b'\n', &rows).count() as u64;
+            emit(Event::CopyData(rows));
+        }
+    }
+}
+
+enum EndOfRows {
+    /// This many bytes are the end.
+    Yes(usize),
+    No,
+    /// The next bytes decide.
+    Perhaps,
+}
+
+/// Whether a line of a COPY block is the `\.` that ends it.
+fn end_of_rows(line: &[u8]) -> EndOfRows {
+    for end in [&b"\\.\n"[..], b"\\.\r\n"] {
+        if line.starts_with(end) {
+            return EndOfRows::Yes(end.len());
+        }
+        if end.starts_with(line) {
+            return EndOfRows::Perhaps;
+        }
+    }
+    EndOfRows::No
+}
+
+impl Progress {
+    fn word(&mut self, dialect: Dialect, word: &[u8]) {
+        self.begun = true;
+        let word = String::from_utf8_lossy(word).to_ascii_lowercase();
+        if dialect == Dialect::Postgres && self.is_routine() {
+            match word.as_str() {
+                "begin" => self.blocks += 1,
+                "case" if self.blocks > 0 => self.blocks += 1,
+                "end" => self.blocks = self.blocks.saturating_sub(1),
+                _ => {}
+            }
+        }
+        self.tail = if self.tail == Tail::Semicolon && word == "end" { Tail::End } else { Tail::Other };
+        if self.lead.len() < LEAD {
+            self.lead.push(word);
+        }
+    }
+
+    fn creates(&self, kinds: &[&str]) -> bool {
+        let mut words = self.lead.iter().map(String::as_str);
+        words.next() == Some("create")
+            && words
+                .find(|word| !matches!(*word, "or" | "replace" | "temp" | "temporary"))
+                .is_some_and(|word| kinds.contains(&word))
+    }
+
+    fn is_routine(&self) -> bool {
+        self.creates(&["function", "procedure"])
+    }
+
+    fn is_trigger(&self) -> bool {
+        self.creates(&["trigger"])
+    }
+
+    /// Whether the statement is `COPY .. FROM stdin`.
+    fn copies(&self, dialect: Dialect, statement: &[u8]) -> bool {
+        dialect == Dialect::Postgres
+            && self.lead.first().is_some_and(|word| word == "copy")
+            && std::str::from_utf8(statement).is_ok_and(super::postgres::copies_from_stdin)
+    }
+}
