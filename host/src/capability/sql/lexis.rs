@@ -294,7 +294,7 @@ impl<'a> Tokens<'a> {
                 self.at += end + 1;
                 Ok(Kind::Quoted)
             }
-            (b'$', Dialect::Postgres) if self.peek(1).is_ascii_digit() => {
+            (b'$', Dialect::Postgres | Dialect::Mysql) if self.peek(1).is_ascii_digit() => {
                 self.at += 1;
                 self.skip_word();
                 Ok(Kind::Parameter)

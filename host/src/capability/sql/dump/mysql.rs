@@ -141,10 +141,9 @@ fn create(words: &Words<'_>) -> Verdict {
             if ENGINES.contains(&engine.as_str()) {
                 return refuse(format!("tables of the engine `{engine}` stand outside their database"));
             }
-            named(words, "table")
+            in_place(words)
         }
-        Some("index") => at_home(words, &["on"]),
-        Some("sequence") => named(words, "sequence"),
+        Some("index" | "sequence") => in_place(words),
         Some("function" | "procedure") if words.has("soname") => refuse("it loads a library into the server"),
         Some("view" | "trigger" | "function" | "procedure" | "package") => Verdict::Confined(BODY),
         Some("event") => refuse("an event runs on when the scratch database is gone from sight"),
@@ -153,16 +152,9 @@ fn create(words: &Words<'_>) -> Verdict {
     }
 }
 
-/// Whether the name behind `kind` has no database before it.
-fn named(words: &Words<'_>, kind: &str) -> Verdict {
-    let name = words
-        .iter()
-        .skip_while(|word| *word != kind)
-        .skip(1)
-        .skip_while(|word| matches!(*word, "if" | "not" | "exists"))
-        .nth(1)
-        .unwrap_or_default();
-    if name == "." {
+/// Whether no name in it has a database before it; a column's name has none in these statements.
+fn in_place(words: &Words<'_>) -> Verdict {
+    if words.has(".") {
         return refuse("it names a table of another database; make the dump of one database, without --databases");
     }
     Verdict::Run
@@ -174,8 +166,7 @@ fn alter(words: &Words<'_>) -> Verdict {
         "table" if words.has_pair(["data", "directory"]) || words.has("rename") || words.has("exchange") => {
             refuse("it may move a table out of the scratch database")
         }
-        "table" => named(words, "table"),
-        "sequence" => named(words, "sequence"),
+        "table" | "sequence" => in_place(words),
         _ => unknown(words),
     }
 }
@@ -183,12 +174,7 @@ fn alter(words: &Words<'_>) -> Verdict {
 fn drop_object(words: &Words<'_>) -> Verdict {
     match words.at(1) {
         "database" | "schema" => Verdict::Skip(Skipped::Database),
-        "table" | "view" | "trigger" | "function" | "procedure" | "sequence" | "index" | "temporary" => {
-            if words.iter().take(64).any(|word| word == ".") {
-                return refuse("it names an object of another database");
-            }
-            Verdict::Run
-        }
+        "table" | "view" | "trigger" | "function" | "procedure" | "sequence" | "index" | "temporary" => in_place(words),
         _ => unknown(words),
     }
 }

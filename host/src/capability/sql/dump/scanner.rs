@@ -27,12 +27,28 @@ pub(crate) struct Dump {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Code,
-    Quoted { quote: u8, backslash: bool },
+    Quoted {
+        quote: u8,
+        backslash: bool,
+    },
     Bracket,
-    Dollar { tag: Vec<u8> },
-    LineComment { kept: bool },
-    BlockComment { depth: usize, kept: bool },
-    Copy { line_start: bool },
+    /// The rest of a number, or of a word that is too long to mean anything here.
+    Run {
+        word: bool,
+    },
+    Dollar {
+        tag: Vec<u8>,
+    },
+    LineComment {
+        kept: bool,
+    },
+    BlockComment {
+        depth: usize,
+        kept: bool,
+    },
+    Copy {
+        line_start: bool,
+    },
 }
 
 /// What is known of the statement that is being scanned.
@@ -60,6 +76,9 @@ enum Tail {
 
 /// Words of a statement that tell how it ends: CREATE OR REPLACE TEMPORARY TRIGGER.
 const LEAD: usize = 5;
+
+/// A word that is longer is no keyword and no name that a server takes whole.
+const LONG_WORD: usize = 256;
 
 /// What a step of the scanner found.
 enum Step {
@@ -126,8 +145,8 @@ impl Dump {
             State::Dollar { .. } => Some(Inside::DollarString),
             State::BlockComment { .. } => Some(Inside::Comment),
             State::Copy { .. } => Some(Inside::Copy),
-            State::Code | State::LineComment { .. } if self.statement.begun => Some(Inside::Statement),
-            State::Code | State::LineComment { .. } => None,
+            _ if self.statement.begun => Some(Inside::Statement),
+            State::Code | State::Run { .. } | State::LineComment { .. } => None,
         };
         let line = self.line() + memchr_iter(b'\n', &self.pending).count() as u64;
         match inside {
@@ -150,6 +169,7 @@ impl Dump {
                 State::Code => self.code(last, emit)?,
                 State::Quoted { quote, backslash } => self.quoted(quote, backslash, last),
                 State::Bracket => self.until(b"]", last),
+                State::Run { word } => self.run(word),
                 State::Dollar { tag } => self.until(&tag, last),
                 State::LineComment { kept } => self.line_comment(kept, last),
                 State::BlockComment { depth, kept } => self.block_comment(depth, kept, last),
@@ -230,17 +250,11 @@ impl Dump {
                     self.statement.begun = true;
                     self.statement.tail = Tail::Other;
                 }
-                // The digits of a number are no word, and what follows them is none either: 1e5, 0x27.
-                let run = if first.is_ascii_digit() {
-                    let digits = self.rest().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-                    if digits == self.rest().len() && !last {
-                        return Ok(Step::NeedMore);
-                    }
-                    digits
-                } else {
-                    1
-                };
-                self.at += run;
+                // The letters in a number are no word: 1e5, 0x27.
+                if first.is_ascii_digit() {
+                    self.state = State::Run { word: false };
+                }
+                self.at += 1;
             }
         }
         Ok(Step::Continue)
@@ -314,7 +328,7 @@ impl Dump {
             // The rows begin behind the line's end.
             let line = rest.get(seen..).unwrap_or_default();
             let Some(length) = memchr(b'\n', line) else {
-                if line.iter().all(u8::is_ascii_whitespace) && !last {
+                if line.iter().all(u8::is_ascii_whitespace) {
                     return Ok(Some(Step::NeedMore));
                 }
                 return Err(DumpError::CopyLine { line: self.line() });
@@ -450,6 +464,16 @@ impl Dump {
         Step::Continue
     }
 
+    fn run(&mut self, word: bool) -> Step {
+        let goes_on = |byte: &u8| if word { continues_word(*byte) } else { byte.is_ascii_alphanumeric() };
+        let length = self.rest().iter().take_while(|byte| goes_on(byte)).count();
+        self.at += length;
+        if self.at < self.pending.len() {
+            self.state = State::Code;
+        }
+        Step::Continue
+    }
+
     /// Moves behind `end`.
     fn until(&mut self, end: &[u8], last: bool) -> Step {
         if let Some(found) = memmem::find(self.rest(), end) {
@@ -480,6 +504,11 @@ impl Dump {
     fn word(&mut self, last: bool) -> Step {
         let rest = self.rest();
         let length = rest.iter().position(|byte| !continues_word(*byte)).unwrap_or(rest.len());
+        if length > LONG_WORD {
+            self.statement.word(self.dialect, b"");
+            self.state = State::Run { word: true };
+            return Step::Continue;
+        }
         if length == rest.len() && !last {
             return Step::NeedMore;
         }

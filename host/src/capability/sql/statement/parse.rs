@@ -53,6 +53,9 @@ impl Canonical {
                 text.len()
             ));
         }
+        if text.contains('\0') {
+            return refuse("the statement holds a zero byte; pass it as a parameter");
+        }
         let mut canonical = Self {
             text: String::with_capacity(text.len()),
             literals: vec![],
@@ -99,6 +102,11 @@ impl Canonical {
                 self.text.push_str(token.raw);
             }
             _ => {
+                if self.text.is_empty() && token.is("table") && dialect != Dialect::Sqlite {
+                    // What TABLE stands for; the parser does not know it at the front.
+                    self.text.push_str("SELECT * FROM");
+                    return Ok(());
+                }
                 if matches!(token.kind, Kind::Quoted | Kind::Number) {
                     self.literals.push(token.raw.to_ascii_lowercase());
                 }

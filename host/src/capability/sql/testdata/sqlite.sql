@@ -1,0 +1,13 @@
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE t (id integer primary key autoincrement, note text default 'a;b', "odd ""name" blob);
+INSERT INTO t VALUES(1,'it''s; -- x',X'00ff');
+INSERT INTO t VALUES(2,replace('nl\ntwo','\n',char(10)),NULL);
+INSERT INTO t VALUES(3,'back\',1.5);
+CREATE TABLE log(a);
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('t',3);
+CREATE TRIGGER tr after insert on t begin insert into log values (case when 1 then 2 end); delete from log where a = 'end;'; end;
+CREATE VIEW v as select 1 as [a;b];
+CREATE INDEX i on t(note);
+COMMIT;
