@@ -264,6 +264,9 @@ impl Grant {
         if url.path().trim_start_matches('/').is_empty() {
             return Err(format!("the target names no database; {TARGETS}"));
         }
+        if dialect == Dialect::Mysql && self.default_schema().eq_ignore_ascii_case("mysql") {
+            return Err("the target is the server's own database `mysql`, which holds passwords; name another".into());
+        }
         if dialect == Dialect::Mysql && url.host_str().unwrap_or_default().is_empty() {
             return Err(format!("the target names no host; {TARGETS}"));
         }
@@ -503,6 +506,7 @@ pub(super) mod tests {
             ("target='sqlite::memory:'", "write it as sqlite:PATH"),
             ("target='sqlite:a.db'\nca='x'", "ca= is for servers"),
             ("target='mysql:///d'", "no host"),
+            ("target='mysql://h/mysql'", "holds passwords"),
             ("target='postgres://u:hunter2@h/d?sslmode=maybe'", "sslmode is one of"),
             ("target='postgres://h/d'\nlock-timeout='0s'", "lock-timeout=0"),
             ("target='postgres://h/d'\ntable='t'", "add `,write`"),

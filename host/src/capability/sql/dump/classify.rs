@@ -60,6 +60,10 @@ pub(crate) fn classify(dialect: Dialect, origin: Origin, statement: &str) -> Ver
     if let Some(name) = scanned.forbidden {
         return Verdict::Refuse(format!("it calls `{name}`, which acts outside the scratch database"));
     }
+    let sets_path = origin == Origin::Dump && postgres::sets_search_path(&Words { words: &scanned.lead });
+    if scanned.set_configs > usize::from(sets_path) {
+        return refuse("set_config changes the session");
+    }
     let words = Words { words: &scanned.lead };
     match dialect {
         Dialect::Postgres => postgres::classify(&words, origin, statement),
@@ -95,6 +99,8 @@ struct Scanned {
     lead: Vec<String>,
     /// The first forbidden function that is called.
     forbidden: Option<String>,
+    /// How many times set_config is called; pg_dump sets the search path with it.
+    set_configs: usize,
 }
 
 /// Tokens kept at the front. CREATE FUNCTION is read to its end, for its LANGUAGE.
@@ -104,7 +110,7 @@ const LONG_LEAD: usize = 100_000;
 impl Scanned {
     fn new(dialect: Dialect, origin: Origin, statement: &str) -> Result<Self, LexisError> {
         let comments = if origin == Origin::Dump { CodeComments::Code } else { CodeComments::Refuse };
-        let mut scanned = Self { lead: vec![], forbidden: None };
+        let mut scanned = Self { lead: vec![], forbidden: None, set_configs: 0 };
         let mut previous: Option<Token<'_>> = None;
         let mut limit = LONG_LEAD;
         for token in Tokens::new(dialect, statement, comments) {
@@ -113,9 +119,13 @@ impl Scanned {
                 && let Some(previous) = previous
                 && matches!(previous.kind, Kind::Word | Kind::Quoted)
                 && let Some(name) = previous.name(dialect)
-                && forbidden(dialect, &name)
+                && (forbidden(dialect, &name) || name == "set_config")
             {
-                scanned.forbidden.get_or_insert(name);
+                if name == "set_config" {
+                    scanned.set_configs += 1;
+                } else {
+                    scanned.forbidden.get_or_insert(name);
+                }
             }
             if scanned.lead.len() < limit {
                 scanned.lead.push(shown(dialect, &token));

@@ -54,7 +54,7 @@ pub(super) fn classify(words: &Words<'_>, origin: Origin) -> Verdict {
 
 /// Whether the names behind the last of `keywords` at the front have no database before them.
 fn at_home(words: &Words<'_>, keywords: &[&str]) -> Verdict {
-    let tokens: Vec<_> = words.iter().take(24).collect();
+    let tokens: Vec<_> = words.iter().collect();
     let from = tokens.iter().take(6).rposition(|word| keywords.contains(word)).map_or(1, |at| at + 1);
     let names = tokens.iter().skip(from).take_while(|word| !matches!(**word, "(" | "values" | "select" | "set"));
     if names.into_iter().any(|word| *word == ".") {
@@ -130,19 +130,7 @@ fn create(words: &Words<'_>) -> Verdict {
         "undo",
     ];
     match words.first_of(KINDS).map(|(_, kind)| kind) {
-        Some("table") if words.has_pair(["data", "directory"]) || words.has_pair(["index", "directory"]) => {
-            refuse("it places a table's files on the server")
-        }
-        Some("table") if words.has("connection") => refuse("the table stands on another server"),
-        Some("table") => {
-            let engine =
-                words.iter().skip_while(|word| *word != "engine").find(|word| !matches!(*word, "engine" | "="));
-            let engine = engine.unwrap_or_default().trim_matches(['\'', '"']).to_ascii_lowercase();
-            if ENGINES.contains(&engine.as_str()) {
-                return refuse(format!("tables of the engine `{engine}` stand outside their database"));
-            }
-            in_place(words)
-        }
+        Some("table") => table(words),
         Some("index" | "sequence") => in_place(words),
         Some("function" | "procedure") if words.has("soname") => refuse("it loads a library into the server"),
         Some("view" | "trigger" | "function" | "procedure" | "package") => Verdict::Confined(BODY),
@@ -150,6 +138,22 @@ fn create(words: &Words<'_>) -> Verdict {
         Some("database" | "schema") => Verdict::Skip(Skipped::Database),
         _ => unknown(words),
     }
+}
+
+/// A table whose rows must stand in the scratch database.
+fn table(words: &Words<'_>) -> Verdict {
+    if words.has_pair(["data", "directory"]) || words.has_pair(["index", "directory"]) {
+        return refuse("it places a table's files on the server");
+    }
+    if words.has("connection") {
+        return refuse("the table stands on another server");
+    }
+    let engine = words.iter().skip_while(|word| *word != "engine").find(|word| !matches!(*word, "engine" | "="));
+    let engine = engine.unwrap_or_default().trim_matches(['\'', '"']).to_ascii_lowercase();
+    if ENGINES.contains(&engine.as_str()) {
+        return refuse(format!("tables of the engine `{engine}` stand outside their database"));
+    }
+    in_place(words)
 }
 
 /// Whether no name in it has a database before it; a column's name has none in these statements.
@@ -163,10 +167,11 @@ fn in_place(words: &Words<'_>) -> Verdict {
 fn alter(words: &Words<'_>) -> Verdict {
     match words.at(1) {
         "database" | "schema" => Verdict::Skip(Skipped::Database),
-        "table" if words.has_pair(["data", "directory"]) || words.has("rename") || words.has("exchange") => {
+        "table" if words.has("rename") || words.has("exchange") => {
             refuse("it may move a table out of the scratch database")
         }
-        "table" | "sequence" => in_place(words),
+        "table" => table(words),
+        "sequence" => in_place(words),
         _ => unknown(words),
     }
 }

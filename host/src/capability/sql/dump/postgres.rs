@@ -80,8 +80,8 @@ pub(super) fn classify(words: &Words<'_>, origin: Origin, statement: &str) -> Ve
         ("set", Origin::Dump) => set(words),
         ("select", Origin::Dump) => select(words),
         ("begin" | "commit" | "start", Origin::Dump) => Verdict::Run,
-        ("select" | "with" | "values" | "table" | "explain" | "show", Origin::Plugin) => rows(words),
-        ("insert" | "update" | "delete" | "truncate" | "refresh" | "analyze", _) => rows(words),
+        ("select" | "with" | "values" | "table" | "explain" | "show", Origin::Plugin) => Verdict::Run,
+        ("insert" | "update" | "delete" | "truncate" | "refresh" | "analyze", _) => Verdict::Run,
         ("copy", _) if copies_from_stdin(statement) => Verdict::Run,
         ("copy", _) => refuse("COPY reaches files or programs of the server; only COPY .. FROM stdin stays inside"),
         ("create", _) => create(words),
@@ -119,14 +119,6 @@ pub(super) fn copies_from_stdin(statement: &str) -> bool {
     from_stdin
 }
 
-/// Statements that read or change rows; a change may stand in a WITH. SELECT INTO makes a table inside.
-fn rows(words: &Words<'_>) -> Verdict {
-    if words.has("set_config") {
-        return refuse("set_config changes the session");
-    }
-    Verdict::Run
-}
-
 fn set(words: &Words<'_>) -> Verdict {
     let name = if matches!(words.at(1), "session" | "local") { words.at(2) } else { words.at(1) };
     let value = words.iter().last().unwrap_or_default();
@@ -144,12 +136,17 @@ fn set(words: &Words<'_>) -> Verdict {
     }
 }
 
-/// `SELECT pg_catalog.set_config('search_path', '', false)`, setval, and what large objects are made with.
+/// `SELECT pg_catalog.set_config('search_path', '', false)`.
+pub(super) fn sets_search_path(words: &Words<'_>) -> bool {
+    ["select", "pg_catalog", ".", "set_config", "(", "''search_path'"].into_iter().eq(words.iter().take(6))
+}
+
+/// What sets the search path and sequences, and makes large objects.
 fn select(words: &Words<'_>) -> Verdict {
     let at = if words.at(1) == "pg_catalog" && words.at(2) == "." { 3 } else { 1 };
     match words.at(at) {
-        "set_config" if words.at(at + 2) == "''search_path'" && !words.has("select ") => Verdict::Run,
         "setval" | "lo_create" | "lo_open" | "lowrite" | "lo_close" | "lo_from_bytea" | "lo_put" => Verdict::Run,
+        _ if sets_search_path(words) => Verdict::Run,
         _ => refuse("pg_dump writes no such SELECT"),
     }
 }

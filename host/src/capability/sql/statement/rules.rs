@@ -14,8 +14,20 @@ use crate::gate::Refusal;
 
 /// Relations whose rows are credentials, refused in every schema.
 const CREDENTIALS: &[(Dialect, &[&str])] = &[
-    (Dialect::Postgres, &["pg_authid", "pg_shadow", "pg_user_mapping", "pg_user_mappings", "pg_subscription"]),
-    (Dialect::Mysql, &["mysql.user", "mysql.global_priv", "mysql.servers", "mysql.slave_master_info", "mysql.plugin"]),
+    (
+        Dialect::Postgres,
+        &[
+            "pg_authid",
+            "pg_file_settings",
+            "pg_hba_file_rules",
+            "pg_shadow",
+            "pg_subscription",
+            "pg_user_mapping",
+            "pg_user_mappings",
+            "user_mapping_options",
+        ],
+    ),
+    (Dialect::Mysql, &["mysql.user", "mysql.global_priv", "mysql.servers", "mysql.slave_master_info"]),
 ];
 
 /// What a statement may hold beside its own kind.
@@ -188,6 +200,10 @@ impl Rules<'_> {
         let of_dialect = CREDENTIALS.iter().filter(|(dialect, _)| *dialect == self.dialect);
         if of_dialect.flat_map(|(_, names)| *names).any(|name| *name == full || *name == last) {
             return stop(format!("`{full}` holds credentials, and no grant shows it"));
+        }
+        // SQLite's pragmas can be read as tables without a call.
+        if self.dialect == Dialect::Sqlite && last.starts_with("pragma_") && !is_harmless(self.dialect, &last) {
+            return stop(format!("`{last}` is no reading pragma"));
         }
         ControlFlow::Continue(())
     }
