@@ -1,8 +1,12 @@
 //! Placeholder of the `sql` room.
 
+#[allow(dead_code, unused_imports, reason = "called by the room")]
 pub(crate) mod dump;
+#[allow(dead_code, unused_imports, reason = "called by the room")]
 pub(crate) mod grant;
+#[allow(dead_code, unused_imports, reason = "called by the room")]
 pub(crate) mod lexis;
+#[allow(dead_code, unused_imports, reason = "called by the room")]
 pub(crate) mod statement;
 
 use std::collections::BTreeMap;

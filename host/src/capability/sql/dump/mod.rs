@@ -14,6 +14,8 @@
 mod classify;
 mod mysql;
 mod postgres;
+mod progress;
+mod rows;
 mod scanner;
 mod sqlite;
 
@@ -57,7 +59,6 @@ pub(crate) struct Summary {
 
 /// Why a dump cannot be read on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub(crate) enum DumpError {
     #[error("truncated at byte {byte} (line {line}) inside {inside}")]
     Truncated { byte: u64, line: u64, inside: Inside },

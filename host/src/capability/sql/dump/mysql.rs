@@ -33,7 +33,7 @@ pub(super) fn classify(words: &Words<'_>, origin: Origin) -> Verdict {
         ("set", Origin::Dump) => set(words),
         ("begin" | "commit" | "start", Origin::Dump) => Verdict::Run,
         ("lock" | "unlock", Origin::Dump) => at_home(words, &["tables", "table"]),
-        ("select", Origin::Dump) | ("do", Origin::Dump) if words.at(1) == "setval" => Verdict::Run,
+        ("select" | "do", Origin::Dump) if words.at(1) == "setval" => Verdict::Run,
         ("select" | "with" | "values" | "table" | "explain" | "show" | "describe" | "desc", Origin::Plugin) => {
             Verdict::Run
         }

@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
+use super::progress::{Progress, Tail};
 use super::{Dialect, DumpError, Event, Inside, STATEMENT_LIMIT, Summary};
 use crate::capability::sql::lexis::{continues_word, dollar_tag, starts_word};
 
@@ -11,21 +12,21 @@ use crate::capability::sql::lexis::{continues_word, dollar_tag, starts_word};
 pub(crate) struct Dump {
     dialect: Dialect,
     /// What was pushed and not yet given out.
-    pending: BytesMut,
+    pub(super) pending: BytesMut,
     /// How far `pending` is scanned.
     at: usize,
-    state: State,
+    pub(super) state: State,
     statement: Progress,
     /// What ends a statement; MySQL's DELIMITER sets it.
     delimiter: Vec<u8>,
     bytes: u64,
-    lines: u64,
+    pub(super) lines: u64,
     complete: bool,
 }
 
 /// What the next byte is inside of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Code,
     Quoted {
         quote: u8,
@@ -50,32 +51,6 @@ enum State {
         line_start: bool,
     },
 }
-
-/// What is known of the statement that is being scanned.
-#[derive(Clone, Debug, Default)]
-struct Progress {
-    /// Whether anything but white space and comments was seen.
-    begun: bool,
-    /// The first words, in lower case.
-    lead: Vec<String>,
-    /// Open parentheses: a rule's body may hold semicolons in them.
-    parentheses: usize,
-    /// Open BEGIN ATOMIC and CASE of a PostgreSQL routine.
-    blocks: usize,
-    /// For a SQLite trigger: what of `; END` was just seen.
-    tail: Tail,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tail {
-    #[default]
-    Other,
-    Semicolon,
-    End,
-}
-
-/// Words of a statement that tell how it ends: CREATE OR REPLACE TEMPORARY TRIGGER.
-const LEAD: usize = 5;
 
 /// A word that is longer is no keyword and no name that a server takes whole.
 const LONG_WORD: usize = 256;
@@ -522,112 +497,5 @@ impl Dump {
         self.statement.word(self.dialect, &word);
         self.at += length;
         Step::Continue
-    }
-
-    /// Passes rows through up to their end; gives what follows the end, or nothing when the rows go on.
-    fn copy(&mut self, rows: Bytes, emit: &mut impl FnMut(Event)) -> Option<Bytes> {
-        let State::Copy { line_start } = self.state else { return Some(rows) };
-        let mut from = 0;
-        let mut at_start = line_start;
-        loop {
-            let line = if at_start {
-                from
-            } else {
-                match memmem::find(rows.get(from..).unwrap_or_default(), b"\n\\") {
-                    Some(found) => from + found + 1,
-                    None => break,
-                }
-            };
-            at_start = false;
-            match end_of_rows(rows.get(line..).unwrap_or_default()) {
-                EndOfRows::Yes(length) => {
-                    self.pass(rows.slice(..line), emit);
-                    emit(Event::CopyEnd);
-                    self.lines += 1;
-                    self.state = State::Code;
-                    return Some(rows.slice(line + length..));
-                }
-                EndOfRows::Perhaps => {
-                    self.pass(rows.slice(..line), emit);
-                    self.pending.extend_from_slice(rows.get(line..).unwrap_or_default());
-                    self.state = State::Copy { line_start: true };
-                    return None;
-                }
-                EndOfRows::No => from = line,
-            }
-        }
-        self.state = State::Copy { line_start: rows.last().map_or(line_start, |last| *last == b'\n') };
-        self.pass(rows, emit);
-        None
-    }
-
-    fn pass(&mut self, rows: Bytes, emit: &mut impl FnMut(Event)) {
-        if !rows.is_empty() {
-            self.lines += memchr_iter(b'\n', &rows).count() as u64;
-            emit(Event::CopyData(rows));
-        }
-    }
-}
-
-enum EndOfRows {
-    /// This many bytes are the end.
-    Yes(usize),
-    No,
-    /// The next bytes decide.
-    Perhaps,
-}
-
-/// Whether a line of a COPY block is the `\.` that ends it.
-fn end_of_rows(line: &[u8]) -> EndOfRows {
-    for end in [&b"\\.\n"[..], b"\\.\r\n"] {
-        if line.starts_with(end) {
-            return EndOfRows::Yes(end.len());
-        }
-        if end.starts_with(line) {
-            return EndOfRows::Perhaps;
-        }
-    }
-    EndOfRows::No
-}
-
-impl Progress {
-    fn word(&mut self, dialect: Dialect, word: &[u8]) {
-        self.begun = true;
-        let word = String::from_utf8_lossy(word).to_ascii_lowercase();
-        if dialect == Dialect::Postgres && self.is_routine() {
-            match word.as_str() {
-                "begin" => self.blocks += 1,
-                "case" if self.blocks > 0 => self.blocks += 1,
-                "end" => self.blocks = self.blocks.saturating_sub(1),
-                _ => {}
-            }
-        }
-        self.tail = if self.tail == Tail::Semicolon && word == "end" { Tail::End } else { Tail::Other };
-        if self.lead.len() < LEAD {
-            self.lead.push(word);
-        }
-    }
-
-    fn creates(&self, kinds: &[&str]) -> bool {
-        let mut words = self.lead.iter().map(String::as_str);
-        words.next() == Some("create")
-            && words
-                .find(|word| !matches!(*word, "or" | "replace" | "temp" | "temporary"))
-                .is_some_and(|word| kinds.contains(&word))
-    }
-
-    fn is_routine(&self) -> bool {
-        self.creates(&["function", "procedure"])
-    }
-
-    fn is_trigger(&self) -> bool {
-        self.creates(&["trigger"])
-    }
-
-    /// Whether the statement is `COPY .. FROM stdin`.
-    fn copies(&self, dialect: Dialect, statement: &[u8]) -> bool {
-        dialect == Dialect::Postgres
-            && self.lead.first().is_some_and(|word| word == "copy")
-            && std::str::from_utf8(statement).is_ok_and(super::postgres::copies_from_stdin)
     }
 }

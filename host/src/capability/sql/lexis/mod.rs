@@ -4,9 +4,14 @@
 //!
 //! The rules assume the session settings of [`super::statement::session_settings`].
 
-use std::borrow::Cow;
+mod literal;
+
+#[cfg(test)]
+mod tests;
 
 use super::grant::Dialect;
+
+pub(super) use literal::plain_string;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +69,6 @@ impl Token<'_> {
 
 /// Why a text cannot be split into tokens for certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub(crate) enum LexisError {
     #[error("a {0} has no end")]
     Unterminated(&'static str),
@@ -204,14 +208,14 @@ impl<'a> Tokens<'a> {
                 backslashes += 1;
                 continue;
             }
-            let escaped = backslashes % 2 == 1;
+            let after_backslash = backslashes % 2 == 1;
             backslashes = 0;
             if byte != quote {
                 continue;
             }
             match escapes {
-                Escapes::Unsure if escaped => return Err(LexisError::BackslashQuote),
-                Escapes::Backslash if escaped => {}
+                Escapes::Unsure if after_backslash => return Err(LexisError::BackslashQuote),
+                Escapes::Backslash if after_backslash => {}
                 _ if self.peek(0) == quote => self.at += 1,
                 _ => return Ok(()),
             }
@@ -392,165 +396,4 @@ pub(crate) fn dollar_tag(bytes: &[u8]) -> Option<usize> {
     let tag = inner.get(..length)?;
     let named = tag.first().is_none_or(|first| starts_word(*first));
     (named && tag.iter().all(|byte| continues_word(*byte))).then_some(length + 2)
-}
-
-/// A string in the plain form '..': what E'..' and $$..$$ say is spelled out, other forms stay.
-///
-/// # Errors
-/// An escape that makes no character.
-pub(crate) fn plain_string(raw: &str) -> Result<Cow<'_, str>, LexisError> {
-    let inner = if let Some(inner) = raw.strip_prefix(['e', 'E']) {
-        unescape(inner.get(1..inner.len().saturating_sub(1)).unwrap_or_default())?
-    } else if let Some(length) = raw.starts_with('$').then(|| dollar_tag(raw.as_bytes())).flatten() {
-        raw.get(length..raw.len().saturating_sub(length)).unwrap_or_default().to_owned()
-    } else {
-        return Ok(Cow::Borrowed(raw));
-    };
-    Ok(Cow::Owned(format!("'{}'", inner.replace('\'', "''"))))
-}
-
-/// What stands between the quotes of E'..', without its escapes
-/// (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS-ESCAPE>).
-fn unescape(inner: &str) -> Result<String, LexisError> {
-    let mut bytes = Vec::with_capacity(inner.len());
-    let mut characters = inner.chars().peekable();
-    while let Some(character) = characters.next() {
-        let byte = |value: u32| u8::try_from(value).map_err(|_| LexisError::Escape);
-        match character {
-            '\'' => {
-                bytes.push(b'\'');
-                characters.next();
-            }
-            '\\' => match characters.next().ok_or(LexisError::Escape)? {
-                'b' => bytes.push(8),
-                'f' => bytes.push(12),
-                'n' => bytes.push(b'\n'),
-                'r' => bytes.push(b'\r'),
-                't' => bytes.push(b'\t'),
-                'x' => bytes.push(byte(number_of(&mut characters, 16, 2, None)?.0)?),
-                length @ ('u' | 'U') => {
-                    let digits = if length == 'u' { 4 } else { 8 };
-                    let (value, count) = number_of(&mut characters, 16, digits, None)?;
-                    let character = char::from_u32(value).filter(|_| count == digits).ok_or(LexisError::Escape)?;
-                    bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-                digit @ '0'..='7' => {
-                    bytes.push(byte(number_of(&mut characters, 8, 3, digit.to_digit(8))?.0)?);
-                }
-                other => bytes.extend(other.encode_utf8(&mut [0; 4]).as_bytes()),
-            },
-            other => bytes.extend(other.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).ok_or(LexisError::Escape)
-}
-
-/// The number that the next digits make, `most` of them at most, and how many there were.
-fn number_of(
-    characters: &mut std::iter::Peekable<std::str::Chars<'_>>,
-    radix: u32,
-    most: usize,
-    first: Option<u32>,
-) -> Result<(u32, usize), LexisError> {
-    let mut value = first;
-    let mut count = usize::from(first.is_some());
-    while let Some(digit) = characters.peek().filter(|_| count < most).and_then(|next| next.to_digit(radix)) {
-        value = Some(value.unwrap_or(0) * radix + digit);
-        count += 1;
-        characters.next();
-    }
-    value.map(|value| (value, count)).ok_or(LexisError::Escape)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn raws(dialect: Dialect, text: &str) -> Result<Vec<&str>, LexisError> {
-        Tokens::new(dialect, text, CodeComments::Refuse).map(|token| token.map(|token| token.raw)).collect()
-    }
-
-    #[test]
-    fn each_dialect_ends_strings_names_and_comments_in_its_own_way() {
-        use Dialect::{Mysql, Postgres, Sqlite};
-        for (dialect, text, expected) in [
-            (Postgres, "a/*x/*y*/z*/b", &["a", "b"][..]),
-            (Mysql, "a/*x/*y*/z", &["a", "z"]),
-            (Postgres, "a--b\rc", &["a", "c"]),
-            (Sqlite, "a--b\rc", &["a"]),
-            (Mysql, "a-- b\nc#d\ne", &["a", "c", "e"]),
-            (Postgres, "a#b", &["a", "#", "b"]),
-            (Postgres, "'it''s' E'it\\'s' $q$it's$q$", &["'it''s'", "E'it\\'s'", "$q$it's$q$"]),
-            (Postgres, "$1 $$a$b$$ a$b$c", &["$1", "$$a$b$$", "a$b$c"]),
-            (Postgres, "\"a\"\"b\"", &["\"a\"\"b\""]),
-            (Mysql, "'a\\\\' `b``c` \"d\"", &["'a\\\\'", "`b``c`", "\"d\""]),
-            (Sqlite, "[a]b] 'x\\' ?1 :n", &["[a]", "b", "]", "'x\\'", "?1", ":n"]),
-            (Postgres, "x'ff' B'1' n'a' nx'a'", &["x'ff'", "B'1'", "n'a'", "nx", "'a'"]),
-            (Postgres, "1.5e-3+.5 1e 0xff", &["1.5e-3", "+", ".", "5", "1", "e", "0xff"]),
-            (Postgres, "größe", &["größe"]),
-        ] {
-            assert_eq!(raws(dialect, text).as_deref(), Ok(expected), "{dialect:?} {text}");
-        }
-    }
-
-    #[test]
-    fn what_servers_may_read_in_two_ways_is_an_error() {
-        use Dialect::{Mysql, Postgres, Sqlite};
-        for (dialect, text, expected) in [
-            (Mysql, "'a\\' OR 1=1 -- '", LexisError::BackslashQuote),
-            (Mysql, "\"a\\\" OR 1\"", LexisError::BackslashQuote),
-            (Postgres, "'a\\' OR 1=1 --'", LexisError::BackslashQuote),
-            (Mysql, "SELECT 1 /*!50000 INTO OUTFILE 'x'*/", LexisError::CommentIsCode),
-            (Mysql, "SELECT /*M!100100 1 */", LexisError::CommentIsCode),
-            (Mysql, "SELECT /*+ SET_VAR(sql_mode='') */ 1", LexisError::CommentIsCode),
-            (Mysql, "1--1", LexisError::Dashes),
-            (Postgres, "U&'\\0061'", LexisError::UnicodeEscapes),
-            (Postgres, "u&\"\\0061\"", LexisError::UnicodeEscapes),
-            (Postgres, "'open", LexisError::Unterminated("string")),
-            (Postgres, "$a$ open $b$", LexisError::Unterminated("dollar-quoted string")),
-            (Postgres, "/* /* */", LexisError::Unterminated("comment")),
-            (Sqlite, "\"open", LexisError::Unterminated("quoted name")),
-            (Sqlite, "a\0b", LexisError::Control),
-        ] {
-            assert_eq!(raws(dialect, text), Err(expected), "{dialect:?} {text}");
-        }
-    }
-
-    #[test]
-    fn the_code_in_a_dumps_comments_is_code() {
-        let text = "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*M!100100 x */ y";
-        let tokens: Vec<_> =
-            Tokens::new(Dialect::Mysql, text, CodeComments::Code).map(|token| token.unwrap().raw).collect();
-        assert_eq!(tokens, ["CREATE", "DEFINER", "=", "`a`", "@", "`b`", "x", "y"]);
-    }
-
-    #[test]
-    fn strings_are_spelled_out() {
-        for (raw, expected) in [
-            ("'a'", Ok("'a'")),
-            ("E'a\\'b''c'", Ok("'a''b''c'")),
-            ("e'\\x41\\u00e9\\U0001F600\\101\\n\\q'", Ok("'A\u{e9}\u{1f600}A\nq'")),
-            ("$t$it's$t$", Ok("'it''s'")),
-            ("$$$$", Ok("''")),
-            ("E'\\000'", Err(LexisError::Escape)),
-            ("E'\\xff'", Err(LexisError::Escape)),
-            ("E'\\u12'", Err(LexisError::Escape)),
-        ] {
-            assert_eq!(plain_string(raw).as_deref(), expected.as_deref(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn names_are_folded_as_the_server_folds_them() {
-        for (dialect, text, name) in [
-            (Dialect::Postgres, "Orders", "orders"),
-            (Dialect::Postgres, "\"Or\"\"ders\"", "Or\"ders"),
-            (Dialect::Mysql, "`Or``ders`", "Or`ders"),
-            (Dialect::Mysql, "Orders", "Orders"),
-            (Dialect::Sqlite, "[Or ders]", "Or ders"),
-        ] {
-            let token = Tokens::new(dialect, text, CodeComments::Refuse).next().unwrap().unwrap();
-            assert_eq!(token.name(dialect).as_deref(), Some(name), "{text}");
-        }
-    }
 }
