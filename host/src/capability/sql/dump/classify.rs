@@ -99,7 +99,7 @@ struct Scanned {
     lead: Vec<String>,
     /// The first forbidden function that is called.
     forbidden: Option<String>,
-    /// How many times set_config is called; pg_dump sets the search path with it.
+    /// How many times `set_config` is called; `pg_dump` sets the search path with it.
     set_configs: usize,
 }
 

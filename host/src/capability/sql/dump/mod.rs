@@ -1,4 +1,4 @@
-//! Plain SQL dumps (pg_dump, mysqldump and mariadb-dump, sqlite3's .dump), read as a stream and told apart statement by
+//! Plain SQL dumps (`pg_dump`, mysqldump and mariadb-dump, sqlite3's .dump), read as a stream and told apart statement by
 //! statement for a restore into a scratch database. Pure, and bounded in memory: one statement is held at a time, the
 //! rows of a COPY block are passed through as they come.
 //!

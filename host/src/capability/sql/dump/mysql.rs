@@ -25,6 +25,7 @@ const ENGINES: &[&str] = &["federated", "connect", "spider", "s3", "merge", "mrg
 
 const BODY: &str = "its body may name other databases";
 
+#[expect(clippy::match_same_arms, reason = "one line a kind of statement")]
 pub(super) fn classify(words: &Words<'_>, origin: Origin) -> Verdict {
     if words.has("outfile") || words.has("dumpfile") || words.has("infile") {
         return refuse("it reads or writes files of the server");

@@ -1,4 +1,4 @@
-//! The statements of pg_dump.
+//! The statements of `pg_dump`.
 
 use super::Verdict;
 use super::classify::{Origin, Skipped, Words, refuse, unknown};
@@ -47,7 +47,7 @@ const EXTENSIONS: &[&str] = &[
     "xml2",
 ];
 
-/// Settings that pg_dump writes and that change nothing outside the session.
+/// Settings that `pg_dump` writes and that change nothing outside the session.
 const SETTINGS: &[&str] = &[
     "backslash_quote",
     "bytea_output",
@@ -75,6 +75,7 @@ const TIMEOUTS: &[&str] =
 
 const BODY: &str = "the body of a function may run any statement that its caller may";
 
+#[expect(clippy::match_same_arms, reason = "one line a kind of statement")]
 pub(super) fn classify(words: &Words<'_>, origin: Origin, statement: &str) -> Verdict {
     match (words.at(0), origin) {
         ("set", Origin::Dump) => set(words),

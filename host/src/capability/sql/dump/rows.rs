@@ -16,8 +16,10 @@ impl Dump {
             let line = if at_start {
                 from
             } else {
-                match memmem::find(rows.get(from..).unwrap_or_default(), b"\n\\") {
+                let rest = rows.get(from..).unwrap_or_default();
+                match memmem::find(rest, b"\n\\.") {
                     Some(found) => from + found + 1,
+                    None if rest.ends_with(b"\n\\") => rows.len() - 1,
                     None => break,
                 }
             };

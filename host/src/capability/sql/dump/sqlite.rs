@@ -9,6 +9,7 @@ const PRAGMAS: &[&str] =
 /// Modules whose virtual tables keep their rows in the same file.
 const MODULES: &[&str] = &["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"];
 
+#[expect(clippy::match_same_arms, reason = "one line a kind of statement")]
 pub(super) fn classify(words: &Words<'_>, origin: Origin) -> Verdict {
     let schema_table = |word: &str| matches!(word.trim_matches('"'), "sqlite_master" | "sqlite_schema");
     match (words.at(0), origin) {

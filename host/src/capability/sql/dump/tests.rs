@@ -55,8 +55,7 @@ fn real_dumps_are_told_apart_statement_by_statement() {
         let lines: Vec<_> = events
             .iter()
             .map(|event| match event {
-                Event::Statement(text) => line(&classify(dialect, Origin::Dump, text), text),
-                Event::CopyBegin(text) => line(&classify(dialect, Origin::Dump, text), text),
+                Event::Statement(text) | Event::CopyBegin(text) => line(&classify(dialect, Origin::Dump, text), text),
                 Event::Meta(text) => line(&classify_meta(text), text.split(' ').next().unwrap()),
                 Event::CopyData(rows) => format!("          rows: {rows:?}"),
                 Event::CopyEnd => "          end of rows".into(),

@@ -138,7 +138,7 @@ fn a_flag_makes_a_grant() {
     assert_eq!(grant.functions(), ["f"]);
     assert_eq!(grant.ca(), Some(Path::new("/r.pem")));
     assert_eq!(grant.lock_timeout(), Duration::from_secs(2));
-    assert_eq!(grant.maintenance_timeout(), Some(Duration::from_secs(3600)));
+    assert_eq!(grant.maintenance_timeout(), Some(Duration::from_hours(1)));
     assert_eq!(grant.tls(), Ok(Tls::VerifyFull), "a root to trust is there to be checked against");
 }
 
@@ -146,7 +146,7 @@ fn a_flag_makes_a_grant() {
 fn times_are_always_bounded_except_for_upkeep() {
     let grant = grant("target='sqlite:a.db'");
     assert_eq!(grant.lock_timeout(), Duration::from_secs(5));
-    assert_eq!(grant.statement_timeout(), Duration::from_secs(600));
+    assert_eq!(grant.statement_timeout(), Duration::from_mins(10));
     assert_eq!(grant.maintenance_timeout(), None);
 }
 

@@ -18,7 +18,7 @@ const WEIGHT_LIMIT: usize = 8_000;
 /// Up to this weight the calling thread's stack is deep enough.
 const LIGHT: usize = 100;
 /// Deep enough for a tree of [`WEIGHT_LIMIT`] levels, in a build without optimisation too. Only what is used is mapped.
-const DEEP_STACK: usize = 256 << 20;
+const DEEP_STACK: usize = 64 << 20;
 
 /// A text that is one statement as far as its tokens tell.
 pub(super) struct Canonical {
@@ -139,7 +139,7 @@ impl Canonical {
         rules: impl FnOnce(&Statement) -> Result<T, Refusal> + Send,
     ) -> Result<(T, String), Refusal> {
         let judge = || {
-            let statement = self.parse(dialect, &self.text)?;
+            let statement = parse(dialect, &self.text)?;
             let verdict = rules(&statement)?;
             let text = statement.to_string();
             self.check_round_trip(dialect, &statement, &text)?;
@@ -148,32 +148,9 @@ impl Canonical {
         if self.weight > LIGHT { stacker::grow(DEEP_STACK, judge) } else { judge() }
     }
 
-    fn parse(&self, dialect: Dialect, text: &str) -> Result<Statement, Refusal> {
-        let grammar: &dyn Grammar = match dialect {
-            Dialect::Postgres => &PostgreSqlDialect {},
-            Dialect::Mysql => &MySqlDialect {},
-            Dialect::Sqlite => &SQLiteDialect {},
-        };
-        let options = ParserOptions::new().with_unescape(false);
-        let statements = Parser::new(grammar)
-            .with_options(options)
-            .try_with_sql(text)
-            .and_then(|mut parser| parser.parse_statements())
-            .map_err(|error| {
-                Refusal::NotGranted(format!(
-                    "the statement cannot be checked, so it is not run ({}); write it in plainer SQL",
-                    clean_line(&error.to_string(), 200)
-                ))
-            })?;
-        match <[Statement; 1]>::try_from(statements) {
-            Ok([statement]) => Ok(statement),
-            Err(_) => refuse("the text holds several statements; send them one at a time"),
-        }
-    }
-
     /// What was checked is what runs: `text` must mean `statement`, and hold the names and literals that came in.
     fn check_round_trip(&self, dialect: Dialect, statement: &Statement, text: &str) -> Result<(), Refusal> {
-        let again = self.parse(dialect, text).ok();
+        let again = parse(dialect, text).ok();
         let same_tree = again.as_ref() == Some(statement);
         let mut literals = Vec::new();
         let mut previous: Option<Token<'_>> = None;
@@ -194,6 +171,30 @@ impl Canonical {
         refuse(
             "the statement changes its meaning when it is written out again, so it is not run; write it in plainer SQL",
         )
+    }
+}
+
+/// The one statement that `text` is.
+fn parse(dialect: Dialect, text: &str) -> Result<Statement, Refusal> {
+    let grammar: &dyn Grammar = match dialect {
+        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::Mysql => &MySqlDialect {},
+        Dialect::Sqlite => &SQLiteDialect {},
+    };
+    let options = ParserOptions::new().with_unescape(false);
+    let statements = Parser::new(grammar)
+        .with_options(options)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| {
+            Refusal::NotGranted(format!(
+                "the statement cannot be checked, so it is not run ({}); write it in plainer SQL",
+                clean_line(&error.to_string(), 200)
+            ))
+        })?;
+    match <[Statement; 1]>::try_from(statements) {
+        Ok([statement]) => Ok(statement),
+        Err(_) => refuse("the text holds several statements; send them one at a time"),
     }
 }
 

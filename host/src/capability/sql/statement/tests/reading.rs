@@ -89,6 +89,87 @@ fn mysql_does_not_read() {
 }
 
 #[test]
+fn the_questions_of_maintenance_are_reads() {
+    assert_reads(
+        Postgres,
+        &[
+            (
+                "dead rows",
+                "SELECT n.nspname, c.relname, c.reltuples::bigint, s.n_dead_tup, \
+                 coalesce(s.last_autovacuum, s.last_vacuum) AS vacuumed, \
+                 current_setting('autovacuum_vacuum_threshold')::int + current_setting('autovacuum_vacuum_scale_factor')::float8 * c.reltuples AS due, \
+                 (SELECT o.option_value FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'fillfactor') \
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid \
+                 WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> ALL (ARRAY['information_schema'])",
+            ),
+            (
+                "long transactions",
+                "SELECT pid, usename, state, extract(epoch FROM now() - xact_start)::bigint AS age, left(query, 80), \
+                 pg_blocking_pids(pid) FROM pg_stat_activity \
+                 WHERE xact_start < now() - make_interval(secs => $1) AND backend_xmin IS NOT NULL ORDER BY xact_start",
+            ),
+            (
+                "slots",
+                "SELECT slot_name, active, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS lag, age(xmin) FROM pg_replication_slots",
+            ),
+            (
+                "invalid indexes",
+                "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), array_to_string(ARRAY(SELECT a.attname \
+                 FROM unnest(i.indkey) WITH ORDINALITY AS k(n, o) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n \
+                 ORDER BY k.o), ',') FROM pg_index i WHERE NOT i.indisvalid AND i.indisready IS DISTINCT FROM true",
+            ),
+            (
+                "duplicates",
+                "SELECT indrelid, array_agg(indexrelid ORDER BY indexrelid) FROM pg_index \
+                 GROUP BY indrelid, indkey::text, coalesce(pg_get_expr(indexprs, indrelid), '') HAVING count(*) > 1",
+            ),
+            (
+                "lateral",
+                "SELECT DISTINCT ON (t.a) t.a, x.b FROM t LEFT JOIN LATERAL (SELECT b FROM u WHERE u.a = t.a LIMIT 1) x ON true",
+            ),
+            (
+                "names",
+                "SELECT format('%I.%I', schemaname, relname), quote_ident(relname) || '' FROM pg_stat_user_tables",
+            ),
+            ("types", "SELECT 'r'::\"char\", '{1,2}'::int[], 1::numeric(10,2), 'a' COLLATE \"C\", '1 h'::interval * 2"),
+            ("wraparound", "SELECT 2147483647 - max(age(relfrozenxid)) FROM pg_class WHERE relkind = 'r'"),
+            (
+                "orphans",
+                "SELECT count(*) FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.a = t.b) AND (a, b) IN (VALUES (1, 2))",
+            ),
+            ("pages", "SELECT a FROM t ORDER BY a DESC NULLS LAST OFFSET 5 ROWS FETCH FIRST 10 ROWS ONLY"),
+            ("grouping", "SELECT a, b, grouping(a) FROM t GROUP BY GROUPING SETS ((a), (b), ())"),
+            (
+                "constraints",
+                "SELECT conname, pg_get_constraintdef(oid, true) FROM pg_constraint WHERE conrelid = 'a.b'::regclass",
+            ),
+        ],
+    );
+    assert_reads(
+        Mysql,
+        &[
+            (
+                "fragmentation",
+                "SELECT table_schema, table_name, data_free / NULLIF(data_length + index_length, 0) AS f, data_free DIV 1024 \
+                 FROM information_schema.`tables` WHERE engine = 'InnoDB' AND table_name REGEXP '^a' HAVING f > 0.3 LIMIT 5, 10",
+            ),
+            ("casts", "SELECT CAST(a AS UNSIGNED), CONVERT(b USING utf8mb4), BINARY c, d <=> NULL FROM t"),
+            ("old rows", "SELECT COUNT(*) FROM t WHERE at < NOW() - INTERVAL 30 DAY"),
+            ("status", "SHOW GLOBAL STATUS LIKE 'Threads%'"),
+            ("table status", "SHOW TABLE STATUS"),
+            ("indexes", "SHOW INDEX FROM t"),
+            ("grants", "SHOW GRANTS"),
+            ("replica", "SHOW SLAVE STATUS"),
+            (
+                "transactions",
+                "SELECT trx_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn sqlite_reads() {
     assert_reads(
         Sqlite,
