@@ -58,11 +58,11 @@ impl<'a> Rules<'a> {
     pub(super) fn check(mut self, statement: &Statement) -> Result<(), Refusal> {
         match statement.visit(&mut self) {
             ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(message) => refuse(*message),
+            ControlFlow::Break(message) => refuse(message),
         }
     }
 
-    fn function(&self, name: &ObjectName) -> ControlFlow<Box<String>> {
+    fn function(&self, name: &ObjectName) -> ControlFlow<Box<str>> {
         let Some(parts) = folded(self.dialect, name) else { return stop("a function's name is worked out") };
         let full = parts.join(".");
         let Some((last, schema)) = parts.split_last() else { return stop("a function has no name") };
@@ -92,10 +92,10 @@ impl<'a> Rules<'a> {
     }
 }
 
-type Flow = ControlFlow<Box<String>>;
+type Flow = ControlFlow<Box<str>>;
 
-fn stop(message: impl Into<String>) -> Flow {
-    ControlFlow::Break(Box::new(message.into()))
+fn stop(message: impl Into<Box<str>>) -> Flow {
+    ControlFlow::Break(message.into())
 }
 
 /// A name's parts as the dialect folds them; none where a part is no plain name.
@@ -117,7 +117,7 @@ pub(super) fn folded(dialect: Dialect, name: &ObjectName) -> Option<Vec<String>>
 }
 
 impl Visitor for Rules<'_> {
-    type Break = Box<String>;
+    type Break = Box<str>;
 
     fn pre_visit_statement(&mut self, _: &Statement) -> Flow {
         self.depth += 1;
