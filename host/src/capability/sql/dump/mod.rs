@@ -6,7 +6,7 @@
 //! bytes -> Dump::push -> Event::Statement / CopyBegin / CopyData / CopyEnd / Meta -> classify -> Verdict
 //! ```
 //!
-//! A dump is a stranger's program. [`classify`] knows the statements that the three tools write; what leaves the scratch
+//! A dump is a stranger's program. [`classify()`] knows the statements that the three tools write; what leaves the scratch
 //! database, and what is not known, is refused. What it cannot see is what a function's body does when a trigger, a
 //! constraint or an index calls it: such statements are [`Verdict::Confined`], to be run only in a session whose role
 //! can reach nothing but the scratch database.

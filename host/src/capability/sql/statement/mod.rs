@@ -2,9 +2,9 @@
 //!
 //! A statement passes through three hands, and what comes out is what runs:
 //! 1. [`lexis`](super::lexis) splits it as the server would, drops the comments and spells E'..' and $$..$$ out;
-//! 2. sqlparser parses that, and the rules ([`reading`], [`changing`]) are held against the tree;
+//! 2. sqlparser parses that, and the rules ([`reading()`], [`changing()`]) are held against the tree;
 //! 3. the tree is written as text again. That text must parse to the same tree, hold the same names and literals as the
-//!    first, and call none of the [`forbidden`](functions::forbidden) functions by name; else the statement is refused.
+//!    first, and call none of the [`forbidden`] functions by name; else the statement is refused.
 //!
 //! What the rules forbid is the operator's business: a text that cannot be understood is refused, never let through.
 //! Functions are let through by a list of harmless ones, and by the grant's `function=`: a function that users defined
@@ -17,7 +17,7 @@
 //!
 //! For a change the backend must check too that each of [`Changing::targets`] is a base table (a view's name may be
 //! granted by mistake, and stands for other tables), and that a name without a schema means the default schema:
-//! [`Grant::default_schema`](super::grant::Grant::default_schema).
+//! `Grant::default_schema`.
 
 mod changing;
 mod functions;
