@@ -1,1 +1,41 @@
+//! What the integration tests are written with: the built `host` as a process, guests, fresh databases on real servers,
+//! certificates. It must never talk to a server that it was not told of, nor leave anything on one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops here")]
+
+pub mod certificates;
+mod databases;
+mod host;
+
+use std::path::{Path, PathBuf};
+
+pub use databases::{Database, mariadb, postgres, server_authority};
+pub use host::{Host, Output, Process, host};
+
+/// The component of a guest under `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    built(&build_directory().join("fixtures").join(format!("{name}.wasm")))
+}
+
+/// The component of a plugin.
+pub fn plugin(name: &str) -> PathBuf {
+    built(&plugins().join(format!("{name}.wasm")))
+}
+
+/// Where the plugins' components are.
+fn plugins() -> PathBuf {
+    build_directory().join("plugins")
+}
+
+/// `target`, or what cargo was told to use instead: tests lie in its `debug/deps`.
+fn build_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own file");
+    let directory = test.ancestors().find(|directory| directory.file_name().is_some_and(|name| name == "deps"));
+    let directory = directory.and_then(|deps| deps.ancestors().nth(2));
+    directory.unwrap_or_else(|| panic!("{} is not in a build directory of cargo's", test.display())).to_owned()
+}
+
+fn built(path: &Path) -> PathBuf {
+    assert!(path.is_file(), "{} is not built: run `cargo xtask plugins`, or all tests with `cargo xtask test`", path.display());
+    path.to_owned()
+}

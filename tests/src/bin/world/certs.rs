@@ -1,0 +1,25 @@
+//! The demo's certificates.
+
+use std::path::Path;
+
+use taskhost_tests::certificates::Authority;
+
+/// Writes them into a new directory: `NAME.pem` with its chain, and for one of them its key.
+pub(super) fn make(directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir(directory)?;
+    let root = Authority::root("Example Root")?;
+    let (signing, other) = (root.intermediate("Example Signing 1")?, root.intermediate("Example Signing 2")?);
+    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text);
+
+    let good = signing.leaf(&["www.example.com", "example.com"], -10, 80)?;
+    write("www.example.com.pem", &format!("{}{}", good.certificate, signing.pem()))?;
+    write("www.example.com.key", &good.key)?;
+    let soon = signing.leaf(&["api.example.com"], -78, 12)?;
+    write("api.example.com.pem", &format!("{}{}", soon.certificate, signing.pem()))?;
+    let expired = signing.leaf(&["old.example.com"], -130, -40)?;
+    write("old.example.com.pem", &format!("{}{}", expired.certificate, signing.pem()))?;
+    // Signed by one intermediate, and sent with the other.
+    let broken = signing.leaf(&["shop.example.com"], -10, 80)?;
+    write("shop.example.com.pem", &format!("{}{}", broken.certificate, other.pem()))?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Makes what `cargo xtask` needs and a fresh machine has no program for: the world of the demo, and a certificate for
+//! the private database servers. It belongs to xtask, and lies here to be built with the libraries of the tests.
+
+mod backups;
+mod certs;
+mod database;
+mod logs;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use taskhost_tests::certificates::Authority;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [what, directory] if what == "demo" => demo(&PathBuf::from(directory)).await,
+        [what, directory] if what == "server-certificate" => server_certificate(&PathBuf::from(directory)),
+        _ => bail!("usage: world demo|server-certificate DIRECTORY"),
+    }
+}
+
+/// Makes the world anew.
+async fn demo(directory: &Path) -> anyhow::Result<()> {
+    if directory.exists() {
+        std::fs::remove_dir_all(directory).with_context(|| format!("failed to remove {}", directory.display()))?;
+    }
+    std::fs::create_dir_all(directory).with_context(|| format!("failed to create {}", directory.display()))?;
+    let database = directory.join("app.db");
+    let dump = database::make(&database).await.context("failed to make the database")?;
+    backups::make(&directory.join("backups"), &dump).context("failed to make the backups")?;
+    certs::make(&directory.join("certs")).context("failed to make the certificates")?;
+    logs::make(directory).context("failed to make the logs")
+}
+
+/// `ca.pem`, `server.pem` and `server.key`, for the loopback.
+fn server_certificate(directory: &Path) -> anyhow::Result<()> {
+    let authority = Authority::root("Taskhost tests")?;
+    let leaf = authority.leaf(&["localhost", "127.0.0.1"], -1, 30)?;
+    std::fs::create_dir_all(directory)?;
+    std::fs::write(directory.join("ca.pem"), authority.pem())?;
+    std::fs::write(directory.join("server.pem"), leaf.certificate)?;
+    std::fs::write(directory.join("server.key"), leaf.key)?;
+    Ok(())
+}

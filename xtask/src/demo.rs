@@ -1,0 +1,72 @@
+//! `cargo xtask demo`: a small world of things to maintain, and four plugins at work on it. No server, nothing
+//! outside the build directory.
+
+use anyhow::bail;
+
+use crate::workspace::Workspace;
+use crate::{guests, process};
+
+/// What each plugin is shown on: why, and its command line after `host`.
+const SCENES: [(&str, &[&str]); 4] = [
+    (
+        "Certificates: one expires in 12 days, one is expired, one chain is broken, one is good",
+        &["run", "cert-check", "--files", "certs={demo}/certs"],
+    ),
+    (
+        "A database of which most is dead space",
+        &["run", "vacuum", "--sql", "database=sqlite:{demo}/app.db,maintain"],
+    ),
+    (
+        "Backups of which the newest was cut short: restored into a scratch database, and dropped again",
+        &["run", "backup-test", "--files", "backups={demo}/backups", "--sql", "database=sqlite:{demo}/app.db,scratch"],
+    ),
+    (
+        "Old logs: what would be removed, rehearsed, so nothing is",
+        &["plan", "file-cleanup", "older-than=30d", "--files", "directory={demo}/logs,delete"],
+    ),
+];
+
+pub(crate) async fn run(workspace: &Workspace) -> anyhow::Result<()> {
+    heading("Building the host and the plugins (the first time takes some minutes)");
+    // By `--bin` for the reason that .cargo/config.toml gives.
+    process::succeed(&mut workspace.cargo(&["build", "--bin", "host", "--bin", "world"])).await?;
+    guests::ensure_target(workspace).await?;
+    guests::build(workspace, &workspace.plugins()?).await?;
+
+    let demo = workspace.target.join("demo");
+    heading(&format!("Making a small world in {}", workspace.shown(&demo)));
+    process::succeed(workspace.command(workspace.binary("world")).arg("demo").arg(&demo)).await?;
+
+    let demo = workspace.shown(&demo);
+    for (why, arguments) in SCENES {
+        heading(why);
+        let mut host = workspace.command(workspace.binary("host"));
+        host.args(arguments.iter().map(|argument| argument.replace("{demo}", &demo)));
+        // Another set of plugins may be on the caller's plugin path.
+        host.env_remove("TASKHOST_PLUGINS");
+        let line = process::line(&host);
+        println!("$ host{}\n", line.trim_start_matches(|character| character != ' '));
+        match process::status(&mut host).await?.code() {
+            Some(0) => println!("\n(exit code 0: all is well)"),
+            Some(1) => println!("\n(exit code 1: there are warnings, as there should be)"),
+            Some(2) => println!("\n(exit code 2: something is critical, as it should be)"),
+            _ => bail!("the demo's own world should not make `host` fail"),
+        }
+    }
+
+    let host = workspace.shown(&workspace.binary("host"));
+    heading("What to try next");
+    println!(
+        "`host` is {host}\n\
+         {host} inspect vacuum            what a plugin asks for, and why\n\
+         {host} run vacuum                what happens when nothing is granted\n\
+         {host} run file-cleanup older-than=30d --files directory={demo}/logs,delete --budget directory.files=1\n\
+         {host} run cert-check --files certs={demo}/certs --format json\n\
+         The smallest plugin of your own is in README.md."
+    );
+    Ok(())
+}
+
+fn heading(text: &str) {
+    println!("\n== {text}");
+}

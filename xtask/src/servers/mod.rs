@@ -1,0 +1,185 @@
+//! The database servers that the tests talk to: those that the environment names, else private ones, on free ports of
+//! the loopback, in a temporary directory. Exactly what was started here is stopped again, however xtask ends; a
+//! server that someone else runs is never touched.
+
+mod account;
+mod install;
+mod mariadb;
+mod postgres;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::process;
+use crate::workspace::Workspace;
+use account::Account;
+
+/// How long a server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Names the servers to the tests.
+const VARIABLES: [&str; 2] = ["TASKHOST_TEST_POSTGRES", "TASKHOST_TEST_MYSQL"];
+/// Names the certificate that the servers' own are signed with.
+const AUTHORITY: &str = "TASKHOST_TEST_SERVER_CA";
+
+/// Servers that are there while this is. Dropping it stops what was started, then removes its directory.
+pub(crate) struct Servers {
+    environment: Vec<(&'static str, String)>,
+    running: Vec<Server>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Servers {
+    /// Starts those that the environment does not name.
+    pub(crate) async fn start(workspace: &Workspace) -> anyhow::Result<Self> {
+        let [postgres_named, mariadb_named] = VARIABLES.map(|name| std::env::var_os(name).is_some());
+        if postgres_named && mariadb_named {
+            println!("those that {} name", VARIABLES.join(" and "));
+            return Ok(Self { environment: vec![], running: vec![], _directory: None });
+        }
+        let programs = install::programs(!postgres_named, !mariadb_named).await?;
+
+        // Servers refuse to run as root and must reach their directory as another user, so it is not under target/.
+        let mut builder = tempfile::Builder::new();
+        let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        let directory = builder.prefix("taskhost-servers-").permissions(passable).tempdir()?;
+        let path = directory.path().to_owned();
+        let mut servers = Self { environment: vec![], running: vec![], _directory: Some(directory) };
+        let certificates = path.join("tls");
+        process::succeed(workspace.command(workspace.binary("world")).arg("server-certificate").arg(&certificates))
+            .await?;
+        servers.environment.push((AUTHORITY, certificates.join("ca.pem").display().to_string()));
+        if let Some(programs) = programs.postgres {
+            let (server, url) = postgres::start(&programs, &path, &certificates)?;
+            servers.running.push(server);
+            servers.environment.push((VARIABLES[0], url));
+        }
+        if let Some(programs) = programs.mariadb {
+            let (server, url) = mariadb::start(&programs, &path, &certificates)?;
+            servers.running.push(server);
+            servers.environment.push((VARIABLES[1], url));
+        }
+        Ok(servers)
+    }
+
+    /// What tells the tests where the servers are.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.environment.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        // All are asked before any is waited for.
+        for server in &self.running {
+            server.ask_to_stop();
+        }
+        self.running.clear();
+    }
+}
+
+/// One server that was started here.
+struct Server {
+    name: &'static str,
+    process: Child,
+    /// What the server calls an orderly stop without waiting for its clients.
+    stop: Signal,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts `command` with its output in `log`, and waits until `ready`.
+    fn start(
+        name: &'static str,
+        mut command: Command,
+        stop: Signal,
+        log: PathBuf,
+        mut ready: impl FnMut() -> bool,
+    ) -> anyhow::Result<Self> {
+        use std::os::unix::process::CommandExt as _;
+        let output = std::fs::File::create(&log)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
+        let process = command.spawn().with_context(|| format!("failed to start {name}"))?;
+        let mut server = Self { name, process, stop, log };
+        let begun = Instant::now();
+        while !ready() {
+            if let Some(status) = server.process.try_wait()? {
+                bail!("{name} ended with {status} while it started; it said:\n{}", server.said());
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("{name} did not start within {} s; it said:\n{}", PATIENCE.as_secs(), server.said());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(server)
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn ask_to_stop(&self) {
+        if let Some(id) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(id, self.stop);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.ask_to_stop();
+        let begun = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) {
+            if begun.elapsed() > PATIENCE {
+                eprintln!("{} did not stop within {} s and is killed", self.name, PATIENCE.as_secs());
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Runs one of a server's set-up programs to its end.
+fn set_up(mut command: Command) -> anyhow::Result<()> {
+    let name = command.get_args().chain([command.get_program()]).find(|word| word.to_string_lossy().starts_with('/'));
+    let name = name.map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to start {name}"))?;
+    if !output.status.success() {
+        let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("{name} ended with {}; it said:\n{said}{complained}", output.status);
+    }
+    Ok(())
+}
+
+/// A port of the loopback that nobody listens on just now.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// A password of 32 hexadecimal digits. The servers listen on the loopback, which every user of the machine reaches.
+fn password() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A directory of a server's own, and its account's own copy of the certificate: a server takes no key that others
+/// may read.
+fn own_directory(parent: &Path, name: &str, account: &Account, certificates: &Path) -> anyhow::Result<PathBuf> {
+    let directory = parent.join(name);
+    std::fs::create_dir(&directory)?;
+    account.own(&directory, 0o700)?;
+    for file in ["server.pem", "server.key"] {
+        let copy = directory.join(file);
+        std::fs::copy(certificates.join(file), &copy)?;
+        account.own(&copy, 0o600)?;
+    }
+    Ok(directory)
+}
