@@ -12,6 +12,7 @@ pub use wit::{
 
 /// A slot for a directory. Make it a constant and name it in `#[task(slots = [...])]`.
 #[derive(Clone, Copy, Debug)]
+#[must_use = "name the slot in `#[task(slots = [...])]`"]
 pub struct Slot {
     name: &'static str,
     why: &'static str,
@@ -67,6 +68,7 @@ impl Slot {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Filter {
     fn default() -> Self {
         Self {
@@ -222,8 +224,9 @@ impl From<Error> for Failure {
 /// An error for people.
 pub fn message(error: &Error) -> String {
     match error {
-        Error::Refused(message) | Error::OverBudget(message) => message.clone(),
-        Error::NotFound(message)
+        Error::Refused(message)
+        | Error::OverBudget(message)
+        | Error::NotFound(message)
         | Error::AlreadyExists(message)
         | Error::WrongKind(message)
         | Error::NoSpace(message)

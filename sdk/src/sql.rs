@@ -12,6 +12,7 @@ pub use wit::{
 
 /// A slot for a database. Make it a constant and name it in `#[task(slots = [...])]`.
 #[derive(Clone, Copy, Debug)]
+#[must_use = "name the slot in `#[task(slots = [...])]`"]
 pub struct Slot {
     name: &'static str,
     why: &'static str,

@@ -8,6 +8,7 @@ pub use wit::{Endpoint, Error, Handshake, Starttls};
 
 /// A slot for endpoints. Make it a constant and name it in `#[task(slots = [...])]`.
 #[derive(Clone, Copy, Debug)]
+#[must_use = "name the slot in `#[task(slots = [...])]`"]
 pub struct Slot {
     name: &'static str,
     why: &'static str,

@@ -129,7 +129,8 @@ impl Drop for Database {
         let administrator = self.administrator.clone();
         // The test's own runtime may be ending, and cannot be blocked on from here.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(sqlx::Error::Io)?;
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(sqlx::Error::Io)?;
             runtime.block_on(on_server(&administrator, &statements))
         })
         .join();

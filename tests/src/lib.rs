@@ -36,6 +36,10 @@ fn build_directory() -> PathBuf {
 }
 
 fn built(path: &Path) -> PathBuf {
-    assert!(path.is_file(), "{} is not built: run `cargo xtask plugins`, or all tests with `cargo xtask test`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not built: run `cargo xtask plugins`, or all tests with `cargo xtask test`",
+        path.display()
+    );
     path.to_owned()
 }

@@ -12,10 +12,7 @@ const SCENES: [(&str, &[&str]); 4] = [
         "Certificates: one expires in 12 days, one is expired, one chain is broken, one is good",
         &["run", "cert-check", "--files", "certs={demo}/certs"],
     ),
-    (
-        "A database of which most is dead space",
-        &["run", "vacuum", "--sql", "database=sqlite:{demo}/app.db,maintain"],
-    ),
+    ("A database of which most is dead space", &["run", "vacuum", "--sql", "database=sqlite:{demo}/app.db,maintain"]),
     (
         "Backups of which the newest was cut short: restored into a scratch database, and dropped again",
         &["run", "backup-test", "--files", "backups={demo}/backups", "--sql", "database=sqlite:{demo}/app.db,scratch"],

@@ -12,7 +12,8 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// Adds the target to the toolchain when it is not there.
 pub(crate) async fn ensure_target(workspace: &Workspace) -> anyhow::Result<()> {
-    let output = workspace.command("rustc").args(["--print", "sysroot"]).output().await.context("failed to run rustc")?;
+    let output =
+        workspace.command("rustc").args(["--print", "sysroot"]).output().await.context("failed to run rustc")?;
     let sysroot = String::from_utf8_lossy(&output.stdout);
     if Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir() {
         return Ok(());
@@ -32,7 +33,8 @@ pub(crate) async fn build(workspace: &Workspace, guests: &[Guest]) -> anyhow::Re
     process::succeed(cargo.args(packages(guests))).await?;
     for Guest { package, component } in guests {
         let built = workspace.target.join(TARGET).join("release").join(format!("{}.wasm", package.replace('-', "_")));
-        place(&built, component).with_context(|| format!("failed to copy {} to {}", built.display(), component.display()))?;
+        place(&built, component)
+            .with_context(|| format!("failed to copy {} to {}", built.display(), component.display()))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what is done with this repository, in one command each. It sets up all that a machine with git, a C
 //! compiler and rustup still lacks, and stops every process that it started, however it ends.
 
+mod bench;
 mod demo;
 mod guests;
 mod process;
@@ -23,6 +24,8 @@ enum Command {
     Demo,
     /// Run everything that must pass: formatting, lints, unit and integration tests, documentation.
     Test(test::Options),
+    /// Measure Taskhost beside the tools it replaces, and write docs/benchmarks.md.
+    Bench(bench::Options),
     /// Build every plugin to target/plugins/NAME.wasm, and the guests of the tests to target/fixtures/NAME.wasm.
     Plugins,
 }
@@ -30,8 +33,8 @@ enum Command {
 fn main() -> ExitCode {
     let command = Command::parse();
     // One thread, so that whatever dies with the thread that started it (see `servers`) dies with xtask.
-    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Into::into).and_then(
-        |runtime| {
+    let ended =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
             runtime.block_on(async {
                 // Dropping `execute` half-way ends its processes: each is owned by a guard.
                 tokio::select! {
@@ -39,8 +42,7 @@ fn main() -> ExitCode {
                     code = interrupted() => code,
                 }
             })
-        },
-    );
+        });
     ended.unwrap_or_else(|error| {
         eprintln!("\nerror: {error:#}");
         ExitCode::FAILURE
@@ -52,6 +54,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo => demo::run(&workspace).await,
         Command::Test(options) => test::run(&workspace, &options).await,
+        Command::Bench(options) => bench::run(&workspace, &options).await,
         Command::Plugins => {
             guests::ensure_target(&workspace).await?;
             guests::build(&workspace, &workspace.plugins()?).await?;

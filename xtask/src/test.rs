@@ -41,7 +41,12 @@ pub(crate) async fn run(workspace: &Workspace, options: &Options) -> anyhow::Res
     steps.cargo("unit tests of plugins", native).await?;
 
     let mut servers = None;
-    steps.step("database servers", async { servers = Some(Servers::start(workspace).await?); Ok(()) }).await?;
+    steps
+        .step("database servers", async {
+            servers = Some(Servers::start(workspace).await?);
+            Ok(())
+        })
+        .await?;
     if let Some(servers) = &servers {
         for (name, arguments) in [
             ("unit and integration tests", &["test", "--lib", "--bins", "--tests"][..]),

@@ -25,10 +25,8 @@ pub(super) struct Programs {
 
 /// Finds the programs of the servers that are wanted; none that is wanted is missing from the answer.
 pub(super) async fn programs(postgres: bool, mariadb: bool) -> anyhow::Result<Programs> {
-    let find = || Programs {
-        postgres: postgres.then(find_postgres).flatten(),
-        mariadb: mariadb.then(find_mariadb).flatten(),
-    };
+    let find =
+        || Programs { postgres: postgres.then(find_postgres).flatten(), mariadb: mariadb.then(find_mariadb).flatten() };
     let missing = |found: &Programs| {
         let mut packages = Vec::new();
         if postgres && found.postgres.is_none() {

@@ -1,0 +1,47 @@
+//! Writes docs/benchmarks.md.
+
+use std::fmt::Write as _;
+
+use crate::measure::{Comparison, ratio, shown};
+
+pub(super) fn render(comparisons: &[Comparison], machine: &str) -> String {
+    let mut page = String::from(
+        "# Benchmarks\n\n\
+         Made by `cargo xtask bench`, which measures every candidate side by side in one run and rewrites this page. \
+         Read the ratios: absolute times belong to one machine on one day.\n\n",
+    );
+    let _ = writeln!(page, "Machine: {machine}.\n");
+    page.push_str("| what | Taskhost | compared with | ratio | aim | met |\n| --- | --- | --- | --- | --- | --- |\n");
+    for comparison in comparisons {
+        let Some(((_, ours), others)) = comparison.times.split_first() else { continue };
+        for (index, (name, theirs)) in others.iter().enumerate() {
+            let (title, own) = if index == 0 { (comparison.title, shown(*ours)) } else { ("", String::new()) };
+            let (aim, met) = match (index, comparison.met) {
+                (0, true) => (comparison.aim, "yes"),
+                (0, false) => (comparison.aim, "no"),
+                _ => ("", ""),
+            };
+            let _ = writeln!(
+                page,
+                "| {title} | {own} | {name}: {} | {} | {aim} | {met} |",
+                shown(*theirs),
+                factor(ratio(*ours, *theirs))
+            );
+        }
+    }
+    page.push_str("\n## How each was measured\n");
+    for comparison in comparisons {
+        let _ = writeln!(
+            page,
+            "\n### {}\n\n{} Medians of {} rounds.",
+            comparison.title, comparison.method, comparison.rounds
+        );
+    }
+    page.push_str("\n## To repeat\n\n`cargo xtask bench`, or `cargo xtask bench NAME...` for some of them. It builds in release, starts its own PostgreSQL, and needs some 4 GiB of free disk under `target/bench`.\n");
+    page
+}
+
+/// `0.21 x`: ours takes so much of their time.
+fn factor(ratio: f64) -> String {
+    if ratio < 0.1 { format!("{ratio:.3} x") } else { format!("{ratio:.2} x") }
+}

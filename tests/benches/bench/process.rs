@@ -1,0 +1,170 @@
+//! Whole processes: `host` beside the tools that a runbook would call.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+
+use crate::measure::{Comparison, ratio, side_by_side};
+
+/// Where things are.
+pub(super) struct Places {
+    /// The release build of `host`.
+    pub(super) host: PathBuf,
+    /// Plugins and fixtures, by name.
+    pub(super) plugins: PathBuf,
+    pub(super) fixtures: PathBuf,
+    /// Everything made for the benchmarks.
+    pub(super) world: PathBuf,
+}
+
+impl Places {
+    /// `host`, with a cache of its own.
+    pub(super) fn host(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.host);
+        command.args(arguments).env("TASKHOST_CACHE", self.world.join("cache")).env("TASKHOST_PLUGINS", &self.plugins);
+        command
+    }
+
+    pub(super) fn fixture(&self, name: &str) -> String {
+        self.fixtures.join(format!("{name}.wasm")).display().to_string()
+    }
+}
+
+/// Runs to its end, its output read and thrown away, and fails on an exit code that is not among `expected`.
+pub(super) fn run(command: &mut Command, expected: &[i32]) -> anyhow::Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to start {command:?}"))?;
+    let code = output.status.code();
+    anyhow::ensure!(
+        code.is_some_and(|code| expected.contains(&code)),
+        "{command:?} ended with {code:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// `host run` of an empty plugin beside `openssl x509` and `python3 -c pass`.
+pub(super) fn start(places: &Places, certificate: &Path) -> anyhow::Result<Comparison> {
+    let empty = places.fixture("empty");
+    let rounds = 100;
+    let times = side_by_side(
+        rounds,
+        &mut [
+            ("Taskhost", Box::new(|| run(&mut places.host(&["run", &empty]), &[0]).map(drop))),
+            (
+                "openssl x509 -enddate",
+                Box::new(|| {
+                    let mut openssl = Command::new("openssl");
+                    run(openssl.args(["x509", "-noout", "-enddate", "-in"]).arg(certificate), &[0]).map(drop)
+                }),
+            ),
+            ("python3 -c pass", Box::new(|| run(Command::new("python3").args(["-c", "pass"]), &[0]).map(drop))),
+        ],
+    )?;
+    let met = matches!(times.as_slice(), [(_, ours), (_, openssl), ..] if ratio(*ours, *openssl) <= 0.25);
+    Ok(Comparison {
+        title: "`host run` of an empty plugin, as a whole process",
+        aim: "at most a quarter of openssl",
+        method: "The fixture `empty` with a warm cache; `openssl x509 -noout -enddate` on one certificate.".into(),
+        times,
+        met,
+        rounds,
+    })
+}
+
+/// `cert-check` on a directory of certificates beside a loop of openssl.
+pub(super) fn certificates(places: &Places, directory: &Path, count: usize) -> anyhow::Result<Comparison> {
+    let slot = format!("certs={}", directory.display());
+    let rounds = 3;
+    let script = format!("for f in {}/*.pem; do openssl x509 -noout -enddate -in \"$f\"; done", directory.display());
+    let times = side_by_side(
+        rounds,
+        &mut [
+            (
+                "Taskhost",
+                Box::new(|| run(&mut places.host(&["run", "cert-check", "--files", &slot]), &[0, 1, 2]).map(drop)),
+            ),
+            ("a loop of openssl", Box::new(|| run(Command::new("sh").args(["-c", &script]), &[0]).map(drop))),
+        ],
+    )?;
+    let met = matches!(times.as_slice(), [(_, ours), (_, openssl)] if ratio(*ours, *openssl) <= 1.0 / 20.0);
+    Ok(Comparison {
+        title: "cert-check on 10,000 PEM files",
+        aim: "20 times faster",
+        method: format!("{count} certificates, a file each; `openssl x509 -noout -enddate` on each in a shell loop."),
+        times,
+        met,
+        rounds,
+    })
+}
+
+/// A walk of a big tree beside `find`.
+pub(super) fn walk(places: &Places, tree: &Path, count: usize) -> anyhow::Result<Comparison> {
+    let slot = format!("tree={}", tree.display());
+    let fixture = places.fixture("measure");
+    let ours = run(&mut places.host(&["run", &fixture, "work=walk", "--files", &slot]), &[0])?;
+    let theirs = run(Command::new("find").arg(tree).args(["-type", "f", "-mtime", "+30"]), &[0])?;
+    let found = theirs.lines().count();
+    anyhow::ensure!(ours.contains(&format!("{found} files")), "find sees {found} files: {ours}");
+    let rounds = 9;
+    let times = side_by_side(
+        rounds,
+        &mut [
+            (
+                "Taskhost",
+                Box::new(|| run(&mut places.host(&["run", &fixture, "work=walk", "--files", &slot]), &[0]).map(drop)),
+            ),
+            (
+                "find -type f -mtime +30",
+                Box::new(|| run(Command::new("find").arg(tree).args(["-type", "f", "-mtime", "+30"]), &[0]).map(drop)),
+            ),
+        ],
+    )?;
+    let met = matches!(times.as_slice(), [(_, ours), (_, find)] if ratio(*ours, *find) <= 1.0);
+    Ok(Comparison {
+        title: "Walking a tree of 200,000 files",
+        aim: "not slower than find",
+        method: format!("{count} empty files in 400 directories, half of them old; both give the {found} old ones."),
+        times,
+        met,
+        rounds,
+    })
+}
+
+/// A search in a big log beside `grep`.
+pub(super) fn search(places: &Places, log: &Path) -> anyhow::Result<Comparison> {
+    let directory = log.parent().context("a log in a directory")?;
+    let slot = format!("tree={}", directory.display());
+    let file = format!("file={}", log.file_name().and_then(std::ffi::OsStr::to_str).context("a plain name")?);
+    let pattern = "(ERROR|CRITICAL) .*timeout";
+    let argument = format!("pattern={pattern}");
+    let fixture = places.fixture("measure");
+    let arguments = ["run", &fixture, "work=search", &file, &argument, "--files", &slot];
+    let grep = || {
+        let mut command = Command::new("grep");
+        command.args(["-E", pattern]).arg(log);
+        command
+    };
+    let ours = run(&mut places.host(&arguments), &[0])?;
+    let found = run(&mut grep(), &[0])?.lines().count();
+    anyhow::ensure!(ours.contains(&format!("{found} lines")), "grep sees {found} lines: {ours}");
+    let rounds = 5;
+    let times = side_by_side(
+        rounds,
+        &mut [
+            ("Taskhost", Box::new(|| run(&mut places.host(&arguments), &[0]).map(drop))),
+            ("grep -E (C.UTF-8)", Box::new(|| run(grep().env("LC_ALL", "C.UTF-8"), &[0]).map(drop))),
+            ("grep -E (C)", Box::new(|| run(grep().env("LC_ALL", "C"), &[0]).map(drop))),
+        ],
+    )?;
+    let met = matches!(times.as_slice(), [(_, ours), (_, grep), ..] if ratio(*ours, *grep) <= 1.0);
+    Ok(Comparison {
+        title: "Searching a 1 GiB log for a pattern",
+        aim: "not slower than grep -E",
+        method: format!("`{pattern}` in a log of 1 GiB; both give the {found} lines that match."),
+        times,
+        met,
+        rounds,
+    })
+}
