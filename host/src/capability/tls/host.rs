@@ -68,11 +68,12 @@ impl Call {
         asked: bindings::Endpoint,
         server_name: Option<String>,
     ) -> Result<Handshake, Error> {
-        let target = match &server_name {
-            Some(name) => format!("{}:{} as {name}", asked.host, asked.port),
-            None => format!("{}:{}", asked.host, asked.port),
-        };
+        let raw = format!("{}:{}", asked.host, asked.port);
         let endpoint = Endpoint::try_from(asked);
+        let mut target = endpoint.as_ref().map_or(raw, ToString::to_string);
+        if let Some(name) = &server_name {
+            target = format!("{target} as {name}");
+        }
         let verdict = match &endpoint {
             Ok(endpoint) => self.grant.allows_endpoint(&self.slot, endpoint),
             Err(_) => self.grant.allows(&self.slot),

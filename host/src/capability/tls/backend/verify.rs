@@ -174,6 +174,9 @@ fn reason(error: &rustls::Error) -> String {
         }
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => "it is not meant for a server".into(),
         E::BadEncoding => "a certificate of the chain is malformed".into(),
+        E::Other(other) if matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) => {
+            "it is an authority's certificate (CA:TRUE), which must not be a server's own".into()
+        }
         E::BadSignature => "a signature in the chain does not fit".into(),
         error => error.to_string(),
     }

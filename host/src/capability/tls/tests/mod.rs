@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::server::{Authority, Identity, Server, expired, not_yet_valid, self_signed};
+use self::server::{Authority, Identity, Server, authorized, expired, not_yet_valid, self_signed};
 use super::backend::Shared;
 use super::bindings::{self, Handshake, Starttls};
 use super::error::Error;
@@ -89,6 +89,7 @@ async fn every_chain_is_an_answer_with_the_verdict_of_the_trust_roots() {
         (authority.issue("localhost", not_yet_valid), ca.as_str(), Err("not valid yet")),
         (authority.issue("other.test", |_| ()), ca.as_str(), Err("it is not valid for localhost, only for other.test")),
         (self_signed("localhost"), ca.as_str(), Err("no root that the host trusts")),
+        (authority.issue("localhost", authorized), ca.as_str(), Err("an authority's certificate (CA:TRUE)")),
     ] {
         let seen = look(&identity, settings).await;
         assert_eq!(seen.chain, [identity.leaf()]);

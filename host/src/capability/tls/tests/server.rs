@@ -41,6 +41,10 @@ impl Authority {
     }
 }
 
+pub(super) fn authorized(params: &mut CertificateParams) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
 pub(super) fn expired(params: &mut CertificateParams) {
     params.not_before = date_time_ymd(2019, 1, 1);
     params.not_after = date_time_ymd(2020, 1, 1);
