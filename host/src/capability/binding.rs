@@ -121,13 +121,18 @@ pub(super) fn grant<R: Room>(slot: &str, bindings: Vec<Binding>) -> Result<R::Gr
     for binding in bindings {
         targets.push(toml::Value::from(binding.target.expose()));
         for (key, value) in binding.settings {
-            match (table.remove(&key), value) {
-                (Some(toml::Value::Array(mut all)), toml::Value::Array(more)) => {
-                    all.extend(more);
-                    table.insert(key, all.into());
+            // A setting that is given with several of a slot's targets holds for the slot: all of its values do.
+            let value = match (table.remove(&key), value) {
+                (None, value) => value,
+                (Some(earlier), value) => {
+                    let list = |value| match value {
+                        toml::Value::Array(values) => values,
+                        single => vec![single],
+                    };
+                    toml::Value::Array(list(earlier).into_iter().chain(list(value)).collect())
                 }
-                (_, value) => drop(table.insert(key, value)),
-            }
+            };
+            table.insert(key, value);
         }
     }
     let target =
