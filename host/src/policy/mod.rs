@@ -2,5 +2,7 @@
 
 pub mod address;
 pub mod endpoint;
+pub mod glob;
+pub mod path;
 pub mod text;
 pub mod units;

@@ -1,46 +1,91 @@
-//! Placeholder of the `files` room.
+//! The `files` room: a directory a slot. It lists, reads, searches, writes and removes below that directory, and never
+//! touches anything that is not below it, whatever path is asked for and whatever happens to the tree meanwhile.
+//!
+//! Granted with `--files SLOT=DIRECTORY`, which grants reading; `,write` and `,delete` grant more, and `include=GLOB`
+//! and `exclude=GLOB` less (see [`Grant`]).
+
+mod backend;
+mod error;
+mod grant;
+mod host;
+mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
 
-use super::{Room, RunContext, View};
+use self::tasks::Tasks;
+use super::{Data, Room, RunContext, View};
+use crate::gate::Gate;
+
+pub use backend::staged::Swept;
+pub use grant::Grant;
+pub use host::Directory;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "
+            package taskhost:files-room;
+            world room { import taskhost:host/files@0.1.0; }
+        ",
+        world: "taskhost:files-room/room",
+        imports: { default: trappable },
+        with: { "taskhost:host/files.directory": super::Directory },
+        trappable_error_type: { "taskhost:host/files.error" => super::error::Error },
+    });
+    pub(super) use taskhost::host::files::*;
+}
 
 /// The room.
 pub struct Files;
 
-/// Grants nothing.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-pub struct Grant {}
-
-/// One run's state.
-pub struct State;
+/// One run's grants, and what works for it. The open directories are in the table of handles.
+pub struct State {
+    gate: Arc<Gate>,
+    grants: BTreeMap<String, Arc<Grant>>,
+    swept: Arc<Swept>,
+    rehearsed: Arc<backend::remove::Rehearsed>,
+    tasks: Tasks,
+}
 
 impl Room for Files {
     const NAME: &'static str = "files";
-    const ACCESS: &'static [&'static str] = &["read"];
-    const BUDGETS: &'static [&'static str] = &["files"];
+    const ACCESS: &'static [&'static str] = &["read", "write", "delete"];
+    const BUDGETS: &'static [&'static str] = &["files", "bytes"];
     const TARGET: &'static str = "DIRECTORY";
+
     type Grant = Grant;
-    type Shared = ();
+    type Shared = Swept;
     type State = State;
 
-    fn access(_: &Grant) -> Vec<&'static str> {
-        vec![]
+    fn access(grant: &Grant) -> Vec<&'static str> {
+        grant.access()
     }
 
-    fn check(_: &Grant) -> Result<(), String> {
-        Ok(())
+    fn check(grant: &Grant) -> Result<(), String> {
+        grant.check()
     }
 
-    fn state(_: Arc<()>, _: BTreeMap<String, Grant>, _: &RunContext) -> State {
-        State
+    fn state(shared: Arc<Swept>, grants: BTreeMap<String, Grant>, run: &RunContext) -> State {
+        State {
+            gate: Arc::clone(&run.gate),
+            grants: grants.into_iter().map(|(slot, grant)| (slot, Arc::new(grant))).collect(),
+            swept: shared,
+            rehearsed: Arc::default(),
+            tasks: Tasks::default(),
+        }
     }
 
-    fn link<T: Send + 'static>(_: &mut Linker<T>, _: fn(&mut T) -> View<'_, State>) -> wasmtime::Result<()> {
-        Ok(())
+    fn link<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> View<'_, State>) -> wasmtime::Result<()> {
+        bindings::add_to_linker::<T, Data<Self>>(linker, view)
     }
 
-    async fn finish(_: State) {}
+    /// Work that is still under way ends, and takes its half-written files with it.
+    async fn finish(state: State) {
+        state.tasks.finish().await;
+    }
 }

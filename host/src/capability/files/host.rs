@@ -1,0 +1,529 @@
+//! The functions of `wit/files.wit`: effect, gate, backend, error.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
+
+use super::backend::create::{self, Prepared, Writing};
+use super::backend::remove::{self, Rehearsed};
+use super::backend::root::{LastDirectory, Opened, Root};
+use super::backend::staged::Swept;
+use super::backend::walk::{self, Matcher};
+use super::backend::{Wanted as _, archive, read, search, tail};
+use super::bindings::{
+    self, Codec, Digest, Entry, Filter, Host, HostDirectory, HostDirectoryWithStore, Line, ReadOptions, Removed,
+    SearchOptions, Searched, Space, Walked, WriteMode, Written,
+};
+use super::error::Error;
+use super::grant::{Access, Grant};
+use super::tasks::Ticket;
+use super::{Files, State};
+use crate::capability::stream::{Batches, ByteChunks, into_receiver};
+use crate::capability::{Data, Room as _, View};
+use crate::gate::{Effect, Gate, Impact, Permit, Refusal};
+use crate::policy::path::RelativePath;
+
+/// The directory behind a slot, as a guest holds it.
+pub struct Directory {
+    slot: Arc<str>,
+    grant: Arc<Grant>,
+    root: Arc<Root>,
+}
+
+/// A guest's stream, and the future of how it ended.
+type Streamed<T, R> = (StreamReader<T>, FutureReader<Result<R, bindings::Error>>);
+
+/// Bytes that the files of one `read-all` may have together.
+const READ_ALL_LIMIT: u64 = 64 << 20;
+/// Batches that wait for a guest.
+const AHEAD: usize = 2;
+
+impl Host for View<'_, State> {
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<bindings::Error> {
+        error.for_guest()
+    }
+
+    fn open(&mut self, slot: String) -> Result<Resource<Directory>, Error> {
+        let grant = self.state.grants.get(&slot).cloned().unwrap_or_default();
+        let slot: Arc<str> = slot.into();
+        let target = grant.target().display().to_string();
+        let effect = Effect::new(Files::NAME, Arc::clone(&slot), "open", Impact::Observe, &target);
+        let permit = self.state.gate.enter(effect, grant.allows(&slot, Access::Read))?;
+        let root = permit.finish(Root::open(Arc::clone(&slot), Arc::clone(&grant)))?;
+        Ok(self.table.push(Directory { slot, grant, root: Arc::new(root) }).map_err(wasmtime::Error::from)?)
+    }
+}
+
+impl HostDirectory for View<'_, State> {
+    fn drop(&mut self, directory: Resource<Directory>) -> wasmtime::Result<()> {
+        self.table.delete(directory)?;
+        Ok(())
+    }
+}
+
+impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
+    async fn walk(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        filter: Filter,
+    ) -> Result<Streamed<Entry, Walked>, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let shown = filter.include.join(" ");
+        let permit = call.enter("walk", Impact::Observe, &[Access::Read], &shown, Ok(()))?;
+        let matcher = match Matcher::new(filter, now()) {
+            Ok(matcher) => matcher,
+            Err(error) => return settle(permit, Err(error)),
+        };
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (done, walked) = oneshot::channel();
+        let root = call.root;
+        call.ticket.start(move |ticket| {
+            let wanted = || ticket.wanted().is_ok() && !sender.is_closed();
+            let give = |batch| sender.blocking_send(batch).map_err(|_| Error::GivenUp);
+            let (walked, ended) = walk::walk(&root, &matcher, wanted, give);
+            let _ = done.send(streamed(permit, ended, |permit| permit.rows(walked.visited)).map(|()| walked));
+        });
+        reader(accessor, Batches::new(receiver), walked)
+    }
+
+    async fn stat(accessor: &Accessor<T, Self>, directory: Resource<Directory>, path: String) -> Result<Entry, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (permit, path) = call.enter_path("stat", Impact::Observe, &[Access::Read], &path)?;
+        let root = Arc::clone(&call.root);
+        settle(permit, call.ticket.wait(move |_| root.stat(&path)).await)
+    }
+
+    async fn read(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+        options: ReadOptions,
+    ) -> Result<Streamed<u8, u64>, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (permit, opened) = call.open_file("read", &path).await?;
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (done, given) = oneshot::channel();
+        call.ticket.start(move |ticket| {
+            let wanted = || ticket.wanted().is_ok() && !sender.is_closed();
+            let give = |chunk| sender.blocking_send(chunk).map_err(|_| Error::GivenUp);
+            let (given, ended) = read::read(&opened, &options, wanted, give);
+            let _ = done.send(streamed(permit, ended, |permit| permit.bytes(given)).map(|()| given));
+        });
+        reader(accessor, ByteChunks::new(receiver), given)
+    }
+
+    async fn read_all(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        paths: Vec<String>,
+        limit: u64,
+    ) -> wasmtime::Result<Vec<Result<Vec<u8>, bindings::Error>>> {
+        let call = Call::new(accessor, &directory)?;
+        let files = call.ticket().wait(move |ticket| Ok(call.read_all(&paths, limit, ticket))).await;
+        let files = files.map_err(|error| match error {
+            Error::Trap(error) => error,
+            other => wasmtime::Error::msg(other.to_string()),
+        })?;
+        each_for_guest(files)
+    }
+
+    async fn write(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+        mode: WriteMode,
+        encode: Codec,
+        data: StreamReader<u8>,
+    ) -> Result<Written, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let mut data = accessor.with(|access| into_receiver(data, access))?;
+        let impact = if mode == WriteMode::Replace { Impact::Destroy } else { Impact::Change };
+        let (permit, path) = call.enter_path("write", impact, &[Access::Write], &path)?;
+        call.make(permit, move |root, writing| {
+            create::write(root, &path, mode, encode, || data.blocking_next(), writing)
+        })
+        .await
+    }
+
+    async fn digest(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+    ) -> Result<Digest, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (mut permit, opened) = call.open_file("digest", &path).await?;
+        let digest = call.ticket.wait(move |ticket| read::digest(&opened, ticket)).await;
+        if let Ok(digest) = &digest {
+            permit.bytes(digest.bytes);
+        }
+        settle(permit, digest)
+    }
+
+    async fn rename(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        from: String,
+        to: String,
+    ) -> Result<(), Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (permit, from, to) = call.enter_pair("rename", Impact::Change, &[Access::Write], &from, &to)?;
+        call.change(permit, move |root, rehearse| create::rename(root, &from, &to, rehearse)).await
+    }
+
+    async fn create_directory(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+    ) -> Result<(), Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (permit, path) = call.enter_path("create-directory", Impact::Change, &[Access::Write], &path)?;
+        call.change(permit, move |root, rehearse| create::create_directory(root, &path, rehearse)).await
+    }
+
+    async fn compress(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+        to: String,
+        encode: Codec,
+        remove_source: bool,
+    ) -> Result<Written, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (impact, access) = if remove_source {
+            (Impact::Destroy, &[Access::Read, Access::Write, Access::Delete][..])
+        } else {
+            (Impact::Change, &[Access::Read, Access::Write][..])
+        };
+        let (permit, path, to) = call.enter_pair("compress", impact, access, &path, &to)?;
+        call.make(permit, move |root, writing| create::compress(root, &path, &to, encode, remove_source, writing)).await
+    }
+
+    async fn archive(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        paths: Vec<String>,
+        to: String,
+        encode: Codec,
+    ) -> Result<Written, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let target = format!("{} -> {to}", paths.join(" "));
+        let all: Result<Vec<_>, _> = paths.iter().chain([&to]).map(|path| RelativePath::parse(path)).collect();
+        let verdict = match &all {
+            Ok(paths) => paths.iter().try_for_each(|path| call.grant.allows_path(&call.slot, path)),
+            Err(error) if error.escapes() => Err(Refusal::NotGranted(error.to_string())),
+            Err(_) => Ok(()),
+        };
+        let permit = call.enter("archive", Impact::Change, &[Access::Read, Access::Write], &target, verdict)?;
+        let mut paths = match all {
+            Ok(paths) => paths,
+            Err(error) => return settle(permit, Err(error.into())),
+        };
+        let to = paths.pop().unwrap_or_default();
+        call.make(permit, move |root, writing| archive::archive(root, &paths, &to, encode, writing)).await
+    }
+
+    async fn remove(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        paths: Vec<String>,
+    ) -> wasmtime::Result<Vec<Result<Removed, bindings::Error>>> {
+        let call = Call::new(accessor, &directory)?;
+        let removed = call.ticket().wait(move |ticket| Ok(call.remove_all(&paths, ticket))).await;
+        let removed = removed.map_err(|error| wasmtime::Error::msg(error.to_string()))?;
+        each_for_guest(removed)
+    }
+
+    async fn search(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+        options: SearchOptions,
+    ) -> Result<Streamed<Line, Searched>, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (permit, opened) = call.open_file("search", &path).await?;
+        let pattern = match search::pattern(&options) {
+            Ok(pattern) => pattern,
+            Err(error) => return settle(permit, Err(error)),
+        };
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (done, searched) = oneshot::channel();
+        call.ticket.start(move |ticket| {
+            let wanted = || ticket.wanted().is_ok() && !sender.is_closed();
+            let give = |batch| sender.blocking_send(batch).map_err(|_| Error::GivenUp);
+            let (searched, ended) = search::search(&opened, &pattern, &options, &wanted, give);
+            let noted = |permit: &mut Permit| {
+                permit.rows(searched.matches);
+                permit.bytes(searched.bytes);
+            };
+            let _ = done.send(streamed(permit, ended, noted).map(|()| searched));
+        });
+        reader(accessor, Batches::new(receiver), searched)
+    }
+
+    async fn tail(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+        lines: u32,
+    ) -> Result<Vec<String>, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let (mut permit, opened) = call.open_file("tail", &path).await?;
+        let lines = call.ticket.wait(move |ticket| tail::tail(&opened, lines, ticket)).await;
+        permit.rows(lines.as_ref().map_or(0, |lines| lines.len() as u64));
+        settle(permit, lines)
+    }
+
+    async fn space(accessor: &Accessor<T, Self>, directory: Resource<Directory>) -> Result<Space, Error> {
+        let call = Call::new(accessor, &directory)?;
+        let permit = call.enter("space", Impact::Observe, &[Access::Read], ".", Ok(()))?;
+        let root = Arc::clone(&call.root);
+        settle(permit, call.ticket.wait(move |_| root.space()).await)
+    }
+}
+
+/// What one call needs of the state, taken out of the store so that others may run meanwhile.
+pub(super) struct Call {
+    pub(super) slot: Arc<str>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) grant: Arc<Grant>,
+    pub(super) root: Arc<Root>,
+    pub(super) swept: Arc<Swept>,
+    pub(super) rehearsed: Arc<Rehearsed>,
+    pub(super) ticket: Ticket,
+}
+
+impl Call {
+    fn new<T: 'static>(accessor: &Accessor<T, Data<Files>>, directory: &Resource<Directory>) -> wasmtime::Result<Self> {
+        accessor.with(|mut access| {
+            let View { state, table } = access.get();
+            let directory = table.get(directory)?;
+            Ok(Self {
+                slot: Arc::clone(&directory.slot),
+                gate: Arc::clone(&state.gate),
+                grant: Arc::clone(&directory.grant),
+                root: Arc::clone(&directory.root),
+                swept: Arc::clone(&state.swept),
+                rehearsed: Arc::clone(&state.rehearsed),
+                ticket: state.tasks.ticket(),
+            })
+        })
+    }
+
+    fn ticket(&self) -> Ticket {
+        self.ticket.clone()
+    }
+
+    fn enter(
+        &self,
+        operation: &'static str,
+        impact: Impact,
+        access: &[Access],
+        target: &str,
+        verdict: Result<(), Refusal>,
+    ) -> Result<Permit, Refusal> {
+        let verdict = access.iter().try_for_each(|access| self.grant.allows(&self.slot, *access)).and(verdict);
+        self.gate.enter(Effect::new(Files::NAME, Arc::clone(&self.slot), operation, impact, target), verdict)
+    }
+
+    /// Whether the grant allows `text` as a path; one that is malformed is no matter of the grant.
+    fn judge(&self, text: &str) -> (Result<(), Refusal>, Result<RelativePath, Error>) {
+        match RelativePath::parse(text) {
+            Ok(path) => (self.grant.allows_path(&self.slot, &path), Ok(path)),
+            Err(error) if error.escapes() => (Err(Refusal::NotGranted(error.to_string())), Err(error.into())),
+            Err(error) => (Ok(()), Err(error.into())),
+        }
+    }
+
+    fn enter_path(
+        &self,
+        operation: &'static str,
+        impact: Impact,
+        access: &[Access],
+        path: &str,
+    ) -> Result<(Permit, RelativePath), Error> {
+        let (verdict, parsed) = self.judge(path);
+        let permit = self.enter(operation, impact, access, path, verdict)?;
+        match parsed {
+            Ok(path) => Ok((permit, path)),
+            Err(error) => settle(permit, Err(error)),
+        }
+    }
+
+    fn enter_pair(
+        &self,
+        operation: &'static str,
+        impact: Impact,
+        access: &[Access],
+        from: &str,
+        to: &str,
+    ) -> Result<(Permit, RelativePath, RelativePath), Error> {
+        let ((first, from_path), (second, to_path)) = (self.judge(from), self.judge(to));
+        let permit = self.enter(operation, impact, access, &format!("{from} -> {to}"), first.and(second))?;
+        match (from_path, to_path) {
+            (Ok(from), Ok(to)) => Ok((permit, from, to)),
+            (Err(error), _) | (_, Err(error)) => settle(permit, Err(error)),
+        }
+    }
+
+    async fn open_file(&self, operation: &'static str, path: &str) -> Result<(Permit, Opened), Error> {
+        let (permit, path) = self.enter_path(operation, Impact::Observe, &[Access::Read], path)?;
+        let root = Arc::clone(&self.root);
+        match self.ticket.wait(move |_| root.open_file(&path)).await {
+            Ok(opened) => Ok((permit, opened)),
+            Err(error) => settle(permit, Err(error)),
+        }
+    }
+
+    /// Prepares a new file, and makes it lasting only while the run still waits for it.
+    async fn make(
+        &self,
+        mut permit: Permit,
+        prepare: impl FnOnce(&Root, &mut Writing<'_>) -> Result<Prepared, Error> + Send + 'static,
+    ) -> Result<Written, Error> {
+        let (root, swept) = (Arc::clone(&self.root), Arc::clone(&self.swept));
+        let prepared = self.ticket.wait(move |ticket| {
+            let rehearse = permit.rehearse();
+            let prepared = permit.charge("files", 1).map_err(Error::from).and_then(|()| {
+                let mut charge = |bytes| Ok(permit.charge("bytes", bytes)?);
+                prepare(&root, &mut Writing { rehearse, swept: &swept, wanted: ticket, charge: &mut charge })
+            });
+            match prepared {
+                Ok(prepared) => Ok((permit, prepared)),
+                Err(error) => settle(permit, Err(error)),
+            }
+        });
+        let (mut permit, prepared) = prepared.await?;
+        let commit = move |_: &Ticket| {
+            permit.bytes(prepared.bytes());
+            settle(permit, prepared.commit())
+        };
+        self.ticket.wait(commit).await
+    }
+
+    /// Changes a name.
+    async fn change(
+        &self,
+        mut permit: Permit,
+        work: impl FnOnce(&Root, bool) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let root = Arc::clone(&self.root);
+        let changed = self.ticket.wait(move |_| {
+            let rehearse = permit.rehearse();
+            let changed = permit.charge("files", 1).map_err(Error::from).and_then(|()| work(&root, rehearse));
+            settle(permit, changed)
+        });
+        changed.await
+    }
+
+    /// Reads small files, as one effect: there may be thousands.
+    pub(super) fn read_all(&self, paths: &[String], limit: u64, ticket: &Ticket) -> Vec<Result<Vec<u8>, Error>> {
+        let target = match paths {
+            [path] => path.clone(),
+            paths => format!("{} files", paths.len()),
+        };
+        let mut permit = match self.enter("read-all", Impact::Observe, &[Access::Read], &target, Ok(())) {
+            Ok(permit) => permit,
+            Err(refusal) => return paths.iter().map(|_| Err(refusal.clone().into())).collect(),
+        };
+        let (mut last, mut total, mut read) = (LastDirectory::default(), 0, 0);
+        let mut one = |path: &str| {
+            ticket.wanted()?;
+            let (verdict, path) = self.judge(path);
+            verdict?;
+            let content = self.root.read_small(&path?, limit, &mut last)?;
+            if total + content.len() as u64 > READ_ALL_LIMIT {
+                return Err(Error::Invalid("the files of one call come to more than 64 MiB; ask for fewer".into()));
+            }
+            total += content.len() as u64;
+            read += 1;
+            Ok(content)
+        };
+        let files = paths.iter().map(|path| one(path)).collect();
+        permit.rows(read);
+        permit.bytes(total);
+        permit.succeed();
+        files
+    }
+
+    /// Removes what is at `paths`, each as an effect of its own, so that a plan names each.
+    pub(super) fn remove_all(&self, paths: &[String], ticket: &Ticket) -> Vec<Result<Removed, Error>> {
+        let mut last = LastDirectory::default();
+        let mut one = |path: &str| {
+            ticket.wanted()?;
+            let (mut permit, path) = self.enter_path("remove", Impact::Destroy, &[Access::Delete], path)?;
+            let rehearsed = permit.rehearse().then_some(&*self.rehearsed);
+            let removed = remove::remove(&self.root, &path, &mut last, rehearsed, |bytes| {
+                permit.charge("files", 1)?;
+                permit.charge("bytes", bytes)?;
+                permit.bytes(bytes);
+                Ok(())
+            });
+            settle(permit, removed)
+        };
+        paths.iter().map(|path| one(path)).collect()
+    }
+}
+
+/// Journals how a call ended, and hands its result on.
+fn settle<T>(mut permit: Permit, result: Result<T, Error>) -> Result<T, Error> {
+    match &result {
+        // Journaled as abandoned.
+        Err(Error::GivenUp) => drop(permit),
+        Err(Error::Refused(reason)) => {
+            let refused = permit.admit(Err(Refusal::NotGranted(reason.clone())));
+            return permit.finish(refused.map_err(Error::from)).and(result);
+        }
+        _ => return permit.finish(result),
+    }
+    result
+}
+
+/// Journals how a stream ended. One that the guest let go of is abandoned, and has no error that anyone reads.
+fn streamed(
+    mut permit: Permit,
+    ended: Result<(), Error>,
+    note: impl FnOnce(&mut Permit),
+) -> Result<(), bindings::Error> {
+    note(&mut permit);
+    match settle(permit, ended) {
+        Ok(()) | Err(Error::GivenUp) => Ok(()),
+        Err(error) => {
+            let message = error.to_string();
+            Err(error.for_guest().unwrap_or(bindings::Error::Io(message)))
+        }
+    }
+}
+
+/// A stream for the guest, and the future of how it ended.
+fn reader<T, I, R>(
+    accessor: &Accessor<T, Data<Files>>,
+    producer: impl wasmtime::component::StreamProducer<T, Item = I>,
+    ended: oneshot::Receiver<Result<R, bindings::Error>>,
+) -> Result<Streamed<I, R>, Error>
+where
+    T: Send + 'static,
+    I: wasmtime::component::Lower + wasmtime::component::Lift + Send + Sync + 'static,
+    R: Send + Sync + 'static,
+    Result<R, bindings::Error>: wasmtime::component::Lower + wasmtime::component::Lift,
+{
+    Ok(accessor.with(|mut access| {
+        let stream = StreamReader::new(&mut access, producer)?;
+        wasmtime::error::Ok((stream, FutureReader::new(&mut access, ended)?))
+    })?)
+}
+
+fn each_for_guest<T>(results: Vec<Result<T, Error>>) -> wasmtime::Result<Vec<Result<T, bindings::Error>>> {
+    let each = results.into_iter().map(|result| match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) => error.for_guest().map(Err),
+    });
+    each.collect()
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
