@@ -1,4 +1,17 @@
-//! Placeholder of the `sql` room.
+//! The `sql` room: PostgreSQL, MariaDB/MySQL and SQLite behind one interface.
+//!
+//! A text passes through [`statement`] before it runs, and what runs is what that wrote. Reads run in a transaction that
+//! the database itself holds read-only, changes in one that is rolled back in a rehearsal. The room must never show a
+//! target's password, never leave a statement running or a transaction open behind a run, and never hand a connection
+//! on whose state it does not know.
+
+mod backend;
+pub(crate) mod dump;
+mod error;
+pub(crate) mod grant;
+mod host;
+pub(crate) mod lexis;
+pub(crate) mod statement;
 
 #[allow(dead_code, unused_imports, reason = "called by the room")]
 pub(crate) mod dump;
@@ -14,42 +27,72 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 
-use super::{Room, RunContext, View};
+use self::backend::{Jobs, Pools};
+pub use self::grant::Grant;
+use super::{Data, Room, RunContext, View};
+
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "
+            package taskhost:sql-room;
+            world room { import taskhost:host/sql@0.1.0; }
+        ",
+        world: "taskhost:sql-room/room",
+        imports: { default: trappable },
+        with: {
+            "taskhost:host/sql.database": super::host::Database,
+            "taskhost:host/sql.transaction": super::host::Transaction,
+        },
+        trappable_error_type: { "taskhost:host/sql.error" => super::error::Error },
+    });
+}
 
 /// The room.
 pub struct Sql;
 
-/// Grants nothing.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-pub struct Grant {}
-
-/// One run's state.
-pub struct State;
+/// One run's slots and the work that is under way for it.
+pub struct State {
+    slots: BTreeMap<String, Arc<backend::Slot>>,
+    jobs: Jobs,
+}
 
 impl Room for Sql {
     const NAME: &'static str = "sql";
-    const ACCESS: &'static [&'static str] = &["read"];
+    const ACCESS: &'static [&'static str] = grant::Access::WORDS;
     const BUDGETS: &'static [&'static str] = &["rows"];
     const TARGET: &'static str = "URL";
     type Grant = Grant;
-    type Shared = ();
+    type Shared = Pools;
     type State = State;
 
-    fn access(_: &Grant) -> Vec<&'static str> {
-        vec![]
+    fn access(grant: &Grant) -> Vec<&'static str> {
+        grant.words()
     }
 
-    fn check(_: &Grant) -> Result<(), String> {
-        Ok(())
+    fn check(grant: &Grant) -> Result<(), String> {
+        grant.check()
     }
 
-    fn state(_: Arc<()>, _: BTreeMap<String, Grant>, _: &RunContext) -> State {
-        State
+    fn state(shared: Arc<Pools>, grants: BTreeMap<String, Grant>, run: &RunContext) -> State {
+        let jobs = Jobs::default();
+        let slots = grants
+            .into_iter()
+            .map(|(name, grant)| {
+                let slot = backend::Slot::new(&name, grant, run.clone(), Arc::clone(&shared), jobs.clone());
+                (name, Arc::new(slot))
+            })
+            .collect();
+        State { slots, jobs }
     }
 
-    fn link<T: Send + 'static>(_: &mut Linker<T>, _: fn(&mut T) -> View<'_, State>) -> wasmtime::Result<()> {
-        Ok(())
+    fn link<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> View<'_, State>) -> wasmtime::Result<()> {
+        bindings::taskhost::host::sql::add_to_linker::<_, Data<Self>>(linker, view)
     }
 
-    async fn finish(_: State) {}
+    async fn finish(state: State) {
+        drop(state.slots);
+        state.jobs.finish().await;
+    }
 }

@@ -1,0 +1,69 @@
+//! Where a slot's database is, and how to get there.
+
+use std::path::PathBuf;
+
+use super::{Dialect, Error};
+use crate::capability::Secret;
+use crate::capability::sql::grant::{Grant, Tls};
+
+/// One database. Two that are equal share a pool.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(super) dialect: Dialect,
+    /// The whole URL; empty for a file.
+    pub(super) url: Secret,
+    /// The database in place of the URL's.
+    pub(super) database: Option<String>,
+    /// A SQLite file.
+    pub(super) path: PathBuf,
+    pub(super) tls: Tls,
+    pub(super) ca: Option<PathBuf>,
+    /// For people; without the password.
+    pub(super) shown: String,
+}
+
+impl Target {
+    /// What a grant names.
+    pub(super) fn new(grant: &Grant) -> Result<Self, Error> {
+        grant.check().map_err(Error::Invalid)?;
+        let dialect = grant.dialect().ok_or_else(|| Error::Invalid("the target is no database".into()))?;
+        Ok(Self {
+            dialect,
+            url: grant.target.clone(),
+            database: None,
+            path: grant.sqlite_path().map(Into::into).unwrap_or_default(),
+            tls: grant.tls().map_err(Error::Invalid)?,
+            ca: grant.ca().map(Into::into),
+            shown: grant.shown_target(),
+        })
+    }
+
+    /// Another database of the same server.
+    pub(super) fn with_database(&self, database: &str) -> Self {
+        Self { database: Some(database.into()), shown: format!("{} (scratch {database})", self.shown), ..self.clone() }
+    }
+
+    /// Another file.
+    pub(super) fn with_path(&self, path: PathBuf) -> Self {
+        Self { shown: format!("sqlite:{}", path.display()), path, ..self.clone() }
+    }
+
+    /// Whether it is a file and no server.
+    pub(super) fn is_file(&self) -> bool {
+        self.dialect == Dialect::Sqlite
+    }
+
+    pub(super) fn unreachable(&self, reason: impl std::fmt::Display) -> Error {
+        Error::Unavailable(format!("cannot connect to {}: {reason}", self.shown))
+    }
+
+    pub(super) fn lost(&self, reason: impl std::fmt::Display) -> Error {
+        Error::Unavailable(format!("the connection to {} was lost: {reason}", self.shown))
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown)
+    }
+}

@@ -1,0 +1,640 @@
+//! The contract's functions: effect, gate, backend, error. Nothing else.
+//!
+//! A scratch database leaves nothing behind, and so is made and used in a rehearsal too: what is done in one is journaled
+//! as observing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
+
+use super::backend::{
+    self, Job, Lease, Purpose, RowSource, ScratchDatabase, SharedLease, Slot, check_count, restore, unconfined,
+};
+use super::bindings::taskhost::host::sql as wit;
+use super::error::Error;
+use super::grant::TableName;
+use super::statement::{self, Changing, Reading, ReadingKind};
+use super::{Sql, State};
+use crate::capability::stream::{Batches, ByteChunks, into_receiver};
+use crate::capability::{Data, View};
+use crate::gate::{Impact, Permit, Refusal};
+
+/// The database behind a slot, or a scratch one.
+#[derive(Clone)]
+pub struct Database {
+    slot: Arc<Slot>,
+    scratch: Option<Arc<ScratchDatabase>>,
+}
+
+/// A transaction under way.
+#[derive(Clone)]
+pub struct Transaction {
+    database: Database,
+    lease: SharedLease,
+}
+
+type Rows = (Vec<wit::Column>, StreamReader<wit::Row>, FutureReader<Result<u64, wit::Error>>);
+type Csv = (StreamReader<u8>, FutureReader<Result<u64, wit::Error>>);
+
+/// What a statement may do, told from its text.
+enum Checked {
+    Reading(Reading),
+    Scratch(statement::Scratch),
+}
+
+impl Checked {
+    fn text(&self) -> &str {
+        match self {
+            Self::Reading(reading) => &reading.text,
+            Self::Scratch(scratch) => &scratch.text,
+        }
+    }
+
+    fn parameters(&self) -> usize {
+        match self {
+            Self::Reading(reading) => reading.parameters,
+            Self::Scratch(scratch) => scratch.parameters,
+        }
+    }
+}
+
+impl Database {
+    /// Enters the gate with a statement that reads.
+    fn enter_reading(&self, operation: &'static str, text: &str) -> Result<(Permit, Checked), Error> {
+        let slot = &self.slot;
+        let checked = match &self.scratch {
+            None => slot
+                .grant
+                .allows_read()
+                .and_then(|()| statement::reading(slot.dialect(), text, slot.grant.functions()).map(Checked::Reading)),
+            Some(scratch) => statement::any(slot.dialect(), text, &scratch.name).map(Checked::Scratch),
+        };
+        let shown = checked.as_ref().map_or(text, Checked::text);
+        let permit = slot.enter(operation, Impact::Observe, shown, as_verdict(&checked))?;
+        Ok((permit, checked?))
+    }
+
+    /// Enters the gate with a statement that changes rows of granted tables.
+    fn enter_changing(&self, text: &str) -> Result<(Permit, Changing), Error> {
+        let slot = &self.slot;
+        let checked = statement::changing(slot.dialect(), text, slot.grant.functions())
+            .and_then(|changing| slot.grant.allows_write(&changing.targets).map(|()| changing));
+        let (impact, shown) = match &checked {
+            Ok(changing) => (changing.impact, changing.text.as_str()),
+            Err(_) => (Impact::Change, text),
+        };
+        let permit = slot.enter("execute", impact, shown, as_verdict(&checked))?;
+        Ok((permit, checked?))
+    }
+
+    /// Enters the gate with what is only for scratch databases, and leaves nothing.
+    fn enter_scratch(&self, operation: &'static str) -> Result<(Permit, Arc<ScratchDatabase>), Error> {
+        let verdict = self.scratch.as_ref().ok_or_else(|| {
+            Refusal::NotGranted(format!("{operation} is for scratch databases; call it on what `scratch` returns"))
+        });
+        let shown = self.scratch.as_ref().map_or("", |scratch| scratch.name.as_str());
+        let permit = self.slot.enter(operation, Impact::Observe, shown, as_verdict(&verdict))?;
+        Ok((permit, Arc::clone(verdict?)))
+    }
+
+    async fn lease(&self, purpose: Purpose) -> Result<Lease, Error> {
+        self.slot.lease(self.scratch.as_deref(), purpose).await
+    }
+
+    /// What a function's body could do is what the role could.
+    async fn check_confined(&self, checked: &Checked, lease: &mut Lease) -> Result<(), Error> {
+        match checked {
+            Checked::Scratch(statement::Scratch { confined: Some(why), .. })
+                if !lease.connection()?.is_confined().await? =>
+            {
+                Err(Refusal::NotGranted(unconfined(why)).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn execute(&self, text: &str, parameters: &[wit::Value]) -> Result<u64, Error> {
+        if self.scratch.is_some() {
+            let (mut permit, checked) = self.enter_reading("execute", text)?;
+            let result = async {
+                check_count(checked.parameters(), parameters.len())?;
+                let mut lease = self.lease(Purpose::Scratch).await?;
+                self.check_confined(&checked, &mut lease).await?;
+                let rows = lease.connection()?.change(checked.text(), parameters).await;
+                lease.give_back().await;
+                rows
+            };
+            let result = result.await;
+            result.iter().for_each(|rows| permit.rows(*rows));
+            return permit.finish(result);
+        }
+        let (mut permit, changing) = self.enter_changing(text)?;
+        let result = async {
+            check_count(changing.parameters, parameters.len())?;
+            let mut lease = self.lease(Purpose::Write).await?;
+            lease.connection()?.begin(false).await?;
+            let result = change(&mut lease, &self.slot, &changing, parameters, &mut permit).await;
+            match &result {
+                Ok(_) if !permit.rehearse() => lease.connection()?.commit().await?,
+                _ => {}
+            }
+            lease.give_back().await;
+            result
+        };
+        let result = result.await;
+        permit.finish(result)
+    }
+
+    async fn maintain(&self, operation: &wit::Maintenance) -> Result<(), Error> {
+        let slot = &self.slot;
+        let (impact, shown, table) = describe(operation);
+        if self.scratch.is_some() {
+            let permit = slot.enter("maintain", Impact::Observe, &shown, Ok(()))?;
+            return permit.finish(self.maintain_with(operation, Purpose::Scratch, false).await);
+        }
+        let (table, missing) = match operation {
+            wit::Maintenance::Reindex(wit::Reindex { target: wit::IndexTarget::Index(index), .. })
+                if slot.grant.words().contains(&"maintain") && slot.grant.allows_maintain(None).is_err() =>
+            {
+                // The grant names tables, and an index is its table's.
+                match self.table_of_index(index).await {
+                    Ok(table) => (Some(table), None),
+                    Err(error) => (None, Some(error)),
+                }
+            }
+            _ => (table, None),
+        };
+        let verdict = if missing.is_some() { Ok(()) } else { slot.grant.allows_maintain(table.as_ref()) };
+        let permit = slot.enter("maintain", impact, &shown, verdict)?;
+        if let Some(error) = missing {
+            return permit.finish(Err(error));
+        }
+        let rehearse = permit.rehearse();
+        permit.finish(self.maintain_with(operation, Purpose::Maintain, rehearse).await)
+    }
+
+    async fn table_of_index(&self, index: &wit::Table) -> Result<TableName, Error> {
+        let mut lease = self.lease(Purpose::Read).await?;
+        let table = lease.connection()?.table_of_index(index).await;
+        lease.give_back().await;
+        table
+    }
+
+    async fn maintain_with(&self, operation: &wit::Maintenance, purpose: Purpose, rehearse: bool) -> Result<(), Error> {
+        let mut lease = self.lease(purpose).await?;
+        let result = lease.connection()?.maintain(operation, rehearse).await;
+        lease.give_back().await;
+        result
+    }
+}
+
+/// Runs a change in the open transaction: counted, and charged before anything of it can be made lasting.
+async fn change(
+    lease: &mut Lease,
+    slot: &Slot,
+    changing: &Changing,
+    parameters: &[wit::Value],
+    permit: &mut Permit,
+) -> Result<u64, Error> {
+    let connection = lease.connection()?;
+    connection.check_targets(&changing.targets, &slot.grant.default_schema()).await?;
+    let rows = connection.change(&changing.text, parameters).await?;
+    permit.rows(rows);
+    permit.charge("rows", rows)?;
+    Ok(rows)
+}
+
+fn as_verdict<T>(checked: &Result<T, Refusal>) -> Result<(), Refusal> {
+    checked.as_ref().map(|_| ()).map_err(Clone::clone)
+}
+
+fn name(table: &wit::Table) -> TableName {
+    TableName { schema: table.schema.clone(), name: table.name.clone() }
+}
+
+/// An operation's impact, its words for people, and the table it is for.
+fn describe(operation: &wit::Maintenance) -> (Impact, String, Option<TableName>) {
+    let (words, table) = match operation {
+        wit::Maintenance::Vacuum(vacuum) if vacuum.analyze => ("vacuum and analyze", vacuum.table.as_ref()),
+        wit::Maintenance::Vacuum(vacuum) => ("vacuum", vacuum.table.as_ref()),
+        wit::Maintenance::Analyze(table) => ("analyze", table.as_ref()),
+        wit::Maintenance::Optimize(table) => ("optimize", table.as_ref()),
+        wit::Maintenance::Checkpoint => ("checkpoint", None),
+        wit::Maintenance::Reindex(reindex) => match &reindex.target {
+            wit::IndexTarget::Index(index) => return (Impact::Change, format!("reindex index {}", name(index)), None),
+            wit::IndexTarget::Table(table) => ("reindex table", Some(table)),
+        },
+    };
+    let table = table.map(name);
+    let shown = match &table {
+        Some(table) => format!("{words} {table}"),
+        None => format!("{words} (the whole database)"),
+    };
+    (Impact::Change, shown, table)
+}
+
+/// The database behind a handle.
+fn database<T>(accessor: &Accessor<T, Data<Sql>>, handle: &Resource<Database>) -> Result<Database, Error> {
+    accessor.with(|mut store| Ok(store.get().table.get(handle)?.clone()))
+}
+
+fn transaction<T>(accessor: &Accessor<T, Data<Sql>>, handle: &Resource<Transaction>) -> Result<Transaction, Error> {
+    accessor.with(|mut store| Ok(store.get().table.get(handle)?.clone()))
+}
+
+/// Hands a read that runs in `job` to the guest: its columns, once they are known, its rows and its end. The permit is
+/// journaled with the end.
+async fn hand_over<T: Send + 'static>(
+    accessor: &Accessor<T, Data<Sql>>,
+    slot: &Slot,
+    permit: Permit,
+    job: Job<u64>,
+    source: RowSource,
+) -> Result<Rows, Error> {
+    let Ok(columns) = source.columns.await else {
+        // It failed before it had any.
+        return permit.finish(job.await).and(Err(Error::Abandoned));
+    };
+    let (ended, end) = oneshot::channel();
+    slot.jobs.follow(journal_end(permit, job, ended));
+    accessor.with(|mut store| {
+        let rows = StreamReader::new(&mut store, Batches::new(source.batches)).map_err(Error::Bug)?;
+        let end = FutureReader::new(&mut store, async move { end_of(end).await }).map_err(Error::Bug)?;
+        Ok((columns, rows, end))
+    })
+}
+
+async fn journal_end(mut permit: Permit, job: Job<u64>, ended: oneshot::Sender<Result<u64, Error>>) {
+    let result = job.await;
+    match &result {
+        Ok(rows) => {
+            permit.rows(*rows);
+            permit.succeed();
+        }
+        Err(Error::Abandoned) => drop(permit),
+        Err(error) => permit.fail(error),
+    }
+    let _ = ended.send(result);
+}
+
+async fn end_of(end: oneshot::Receiver<Result<u64, Error>>) -> wasmtime::Result<Result<u64, wit::Error>> {
+    match end.await.unwrap_or(Err(Error::Abandoned)) {
+        Ok(rows) => Ok(Ok(rows)),
+        Err(error) => error.into_guest().map(Err),
+    }
+}
+
+impl wit::Host for View<'_, State> {
+    fn open(&mut self, slot: String) -> Result<Resource<Database>, Error> {
+        let slot =
+            self.state.slots.get(&slot).cloned().ok_or_else(|| {
+                Refusal::NotGranted(format!("slot `{slot}` is not bound; bind it with --sql {slot}=URL"))
+            })?;
+        Ok(self.table.push(Database { slot, scratch: None })?)
+    }
+
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<wit::Error> {
+        error.into_guest()
+    }
+}
+
+impl wit::HostDatabase for View<'_, State> {
+    fn drop(&mut self, handle: Resource<Database>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl wit::HostTransaction for View<'_, State> {
+    /// Rolls back what was not committed: the lease is handed back, or stopped, with the last of its users.
+    fn drop(&mut self, handle: Resource<Transaction>) -> wasmtime::Result<()> {
+        let transaction = self.table.delete(handle)?;
+        transaction.database.slot.jobs.follow(async move {
+            if let Some(lease) = transaction.lease.lock().await.take() {
+                lease.give_back().await;
+            }
+        });
+        Ok(())
+    }
+}
+
+impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
+    async fn server(accessor: &Accessor<T, Self>, this: Resource<Database>) -> Result<wit::Server, Error> {
+        let database = database(accessor, &this)?;
+        let verdict = if database.slot.grant.words().is_empty() { database.slot.grant.allows_read() } else { Ok(()) };
+        let permit = database.slot.enter("server", Impact::Observe, "", verdict)?;
+        let result = async {
+            let purpose = if database.scratch.is_some() { Purpose::Scratch } else { Purpose::Read };
+            let mut lease = database.lease(purpose).await?;
+            let server = lease.connection()?.server().await;
+            lease.give_back().await;
+            server
+        };
+        permit.finish(result.await)
+    }
+
+    async fn query(
+        accessor: &Accessor<T, Self>,
+        this: Resource<Database>,
+        statement: String,
+        parameters: Vec<wit::Value>,
+    ) -> Result<Rows, Error> {
+        let database = database(accessor, &this)?;
+        let (permit, checked) = database.enter_reading("query", &statement)?;
+        if let Err(error) = check_count(checked.parameters(), parameters.len()) {
+            return permit.finish(Err(error));
+        }
+        let (mut sink, source) = backend::channel();
+        let slot = Arc::clone(&database.slot);
+        let job = slot.jobs.run(async move {
+            let purpose = if database.scratch.is_some() { Purpose::Scratch } else { Purpose::Read };
+            let mut lease = database.lease(purpose).await?;
+            database.check_confined(&checked, &mut lease).await?;
+            let read_only = database.scratch.is_none();
+            backend::read(lease, read_only, checked.text(), &parameters, &mut sink).await
+        });
+        hand_over(accessor, &slot, permit, job, source).await
+    }
+
+    async fn execute(
+        accessor: &Accessor<T, Self>,
+        this: Resource<Database>,
+        statement: String,
+        parameters: Vec<wit::Value>,
+    ) -> Result<u64, Error> {
+        database(accessor, &this)?.execute(&statement, &parameters).await
+    }
+
+    async fn begin(accessor: &Accessor<T, Self>, this: Resource<Database>) -> Result<Resource<Transaction>, Error> {
+        let database = database(accessor, &this)?;
+        let words = database.slot.grant.words();
+        let verdict = match &database.scratch {
+            None if !words.contains(&"write") => database.slot.grant.allows_read(),
+            _ => Ok(()),
+        };
+        let permit = database.slot.enter("begin", Impact::Observe, "", verdict)?;
+        let writes = database.scratch.is_some() || words.contains(&"write");
+        let result = async {
+            let purpose = match (&database.scratch, writes) {
+                (Some(_), _) => Purpose::Scratch,
+                (None, true) => Purpose::Write,
+                (None, false) => Purpose::Read,
+            };
+            let mut lease = database.lease(purpose).await?;
+            lease.connection()?.begin(!writes).await?;
+            Ok::<_, Error>(Arc::new(Mutex::new(Some(lease))))
+        };
+        let lease = permit.finish(result.await)?;
+        accessor.with(|mut store| Ok(store.get().table.push(Transaction { database, lease })?))
+    }
+
+    async fn maintain(
+        accessor: &Accessor<T, Self>,
+        this: Resource<Database>,
+        operation: wit::Maintenance,
+    ) -> Result<(), Error> {
+        database(accessor, &this)?.maintain(&operation).await
+    }
+
+    async fn scratch(accessor: &Accessor<T, Self>, this: Resource<Database>) -> Result<Resource<Database>, Error> {
+        let database = database(accessor, &this)?;
+        let slot = database.slot;
+        let verdict = match database.scratch {
+            Some(_) => Err(Refusal::NotGranted("a scratch database makes no further ones".into())),
+            None => slot.grant.allows_scratch(),
+        };
+        let permit = slot.enter("scratch", Impact::Observe, "a throw-away database", verdict)?;
+        let scratch = permit.finish(ScratchDatabase::create(&slot).await)?;
+        let scratch = Some(Arc::new(scratch));
+        accessor.with(|mut store| Ok(store.get().table.push(Database { slot, scratch })?))
+    }
+
+    async fn restore(
+        accessor: &Accessor<T, Self>,
+        this: Resource<Database>,
+        dump: StreamReader<u8>,
+    ) -> Result<wit::Restored, Error> {
+        let database = database(accessor, &this)?;
+        let dump = accessor.with(|store| into_receiver(dump, store)).map_err(Error::Bug)?;
+        let (mut permit, _scratch) = database.enter_scratch("restore")?;
+        let slot = Arc::clone(&database.slot);
+        let job = slot.jobs.run(async move {
+            let mut lease = database.lease(Purpose::Scratch).await?;
+            let restored = restore(&mut lease, database.slot.dialect(), dump).await;
+            // A dump leaves its settings behind.
+            if restored.is_ok() {
+                lease.close().await;
+            }
+            restored
+        });
+        let result = job.await;
+        if let Ok(restored) = &result {
+            permit.rows(restored.rows);
+            permit.bytes(restored.bytes);
+        }
+        permit.finish(result)
+    }
+
+    async fn discard(accessor: &Accessor<T, Self>, this: Resource<Database>) -> Result<(), Error> {
+        let database = accessor.with(|mut store| store.get().table.delete(this))?;
+        let (permit, scratch) = database.enter_scratch("discard")?;
+        permit.finish(scratch.discard().await)
+    }
+
+    async fn copy_in(
+        accessor: &Accessor<T, Self>,
+        this: Resource<Database>,
+        table: wit::Table,
+        columns: Vec<String>,
+        data: StreamReader<u8>,
+    ) -> Result<u64, Error> {
+        let database = database(accessor, &this)?;
+        let data = accessor.with(|store| into_receiver(data, store)).map_err(Error::Bug)?;
+        let slot = Arc::clone(&database.slot);
+        let target = name(&table);
+        let is_scratch = database.scratch.is_some();
+        let (impact, verdict) = match is_scratch {
+            true if target.schema.is_some() && slot.dialect() == super::grant::Dialect::Mysql => (
+                Impact::Observe,
+                Err(Refusal::NotGranted("leave the database's name out in a scratch database".into())),
+            ),
+            true => (Impact::Observe, Ok(())),
+            false => (Impact::Change, slot.grant.allows_write(std::slice::from_ref(&target))),
+        };
+        let mut permit = slot.enter("copy-in", impact, &target.to_string(), verdict)?;
+        if columns.is_empty() {
+            return permit.finish(Err(Error::Invalid("copy-in names no column".into())));
+        }
+        let job = slot.jobs.run(async move {
+            let result = copy_in(&database, &target, &columns, data, &mut permit).await;
+            permit.finish(result)
+        });
+        job.await
+    }
+
+    async fn copy_out(accessor: &Accessor<T, Self>, this: Resource<Database>, statement: String) -> Result<Csv, Error> {
+        let database = database(accessor, &this)?;
+        let (permit, checked) = database.enter_reading("copy-out", &statement)?;
+        let (sender, receiver) = mpsc::channel::<Bytes>(4);
+        let slot = Arc::clone(&database.slot);
+        let job = slot.jobs.run(async move {
+            check_count(checked.parameters(), 0)?;
+            let purpose = if database.scratch.is_some() { Purpose::Scratch } else { Purpose::Read };
+            let mut lease = database.lease(purpose).await?;
+            database.check_confined(&checked, &mut lease).await?;
+            let wraps = matches!(&checked, Checked::Reading(reading) if reading.kind == ReadingKind::Query);
+            backend::copy_out(lease, checked.text(), wraps, &sender).await
+        });
+        let (ended, end) = oneshot::channel();
+        slot.jobs.follow(journal_end(permit, job, ended));
+        accessor.with(|mut store| {
+            let bytes = StreamReader::new(&mut store, ByteChunks::new(receiver)).map_err(Error::Bug)?;
+            let end = FutureReader::new(&mut store, async move { end_of(end).await }).map_err(Error::Bug)?;
+            Ok((bytes, end))
+        })
+    }
+}
+
+/// In a transaction of its own, which a rehearsal takes back.
+async fn copy_in(
+    database: &Database,
+    target: &TableName,
+    columns: &[String],
+    mut data: crate::capability::stream::ByteReceiver,
+    permit: &mut Permit,
+) -> Result<u64, Error> {
+    let is_scratch = database.scratch.is_some();
+    let mut lease = database.lease(if is_scratch { Purpose::Scratch } else { Purpose::Write }).await?;
+    let connection = lease.connection()?;
+    connection.begin(false).await?;
+    let result = async {
+        if !is_scratch {
+            let default_schema = database.slot.grant.default_schema();
+            connection.check_targets(std::slice::from_ref(target), &default_schema).await?;
+        }
+        let rows = connection.copy_in(target, columns, &mut data).await?;
+        permit.rows(rows);
+        if !is_scratch {
+            permit.charge("rows", rows)?;
+        }
+        if !permit.rehearse() {
+            connection.commit().await?;
+        }
+        Ok(rows)
+    };
+    let result = result.await;
+    lease.give_back().await;
+    result
+}
+
+impl Transaction {
+    /// The lease, for one call at a time.
+    async fn lease(&self) -> Result<tokio::sync::OwnedMutexGuard<Option<Lease>>, Error> {
+        let wait = self.database.slot.grant.lock_timeout();
+        let lease = tokio::time::timeout(wait, Arc::clone(&self.lease).lock_owned()).await;
+        let lease = lease.map_err(|_| {
+            Error::Invalid("rows of an earlier query are still open; read them to the end or drop them".into())
+        })?;
+        if lease.is_none() {
+            return Err(Error::Invalid("the transaction has ended".into()));
+        }
+        Ok(lease)
+    }
+
+    /// Ends it; what `end` leaves open is rolled back.
+    async fn end(&self, commit: bool) -> Result<(), Error> {
+        let mut guard = self.lease().await?;
+        let mut lease = guard.take().ok_or_else(|| Error::Invalid("the transaction has ended".into()))?;
+        let result = if commit { lease.connection()?.commit().await } else { Ok(()) };
+        lease.give_back().await;
+        result
+    }
+}
+
+impl<T: Send + 'static> wit::HostTransactionWithStore<T> for Data<Sql> {
+    async fn query(
+        accessor: &Accessor<T, Self>,
+        this: Resource<Transaction>,
+        statement: String,
+        parameters: Vec<wit::Value>,
+    ) -> Result<Rows, Error> {
+        let transaction = transaction(accessor, &this)?;
+        let (permit, checked) = transaction.database.enter_reading("query", &statement)?;
+        if let Err(error) = check_count(checked.parameters(), parameters.len()) {
+            return permit.finish(Err(error));
+        }
+        let mut lease = match transaction.lease().await {
+            Ok(lease) => lease,
+            Err(error) => return permit.finish(Err(error)),
+        };
+        let (mut sink, source) = backend::channel();
+        let slot = Arc::clone(&transaction.database.slot);
+        let job = slot.jobs.run(async move {
+            let connection = lease.as_mut().ok_or(Error::Abandoned)?;
+            transaction.database.check_confined(&checked, connection).await?;
+            let read_only = transaction.database.scratch.is_none();
+            let result = backend::read_within(connection, read_only, checked.text(), &parameters, &mut sink).await;
+            // Free for the next call before the guest sees the end of the rows.
+            drop(lease);
+            drop(sink);
+            result
+        });
+        hand_over(accessor, &slot, permit, job, source).await
+    }
+
+    async fn execute(
+        accessor: &Accessor<T, Self>,
+        this: Resource<Transaction>,
+        statement: String,
+        parameters: Vec<wit::Value>,
+    ) -> Result<u64, Error> {
+        let transaction = transaction(accessor, &this)?;
+        let database = &transaction.database;
+        if database.scratch.is_some() {
+            let (mut permit, checked) = database.enter_reading("execute", &statement)?;
+            let result = async {
+                check_count(checked.parameters(), parameters.len())?;
+                let mut guard = transaction.lease().await?;
+                let lease = guard.as_mut().ok_or(Error::Abandoned)?;
+                database.check_confined(&checked, lease).await?;
+                lease.connection()?.change(checked.text(), &parameters).await
+            };
+            let result = result.await;
+            result.iter().for_each(|rows| permit.rows(*rows));
+            return permit.finish(result);
+        }
+        let (mut permit, changing) = database.enter_changing(&statement)?;
+        let result = async {
+            check_count(changing.parameters, parameters.len())?;
+            let mut guard = transaction.lease().await?;
+            let lease = guard.as_mut().ok_or(Error::Abandoned)?;
+            let result = change(lease, &database.slot, &changing, &parameters, &mut permit).await;
+            if matches!(result, Err(Error::Refused(Refusal::OverBudget(_)))) {
+                // What was over the budget is done in the transaction, and must not be committed with the rest.
+                if let Some(lease) = guard.take() {
+                    lease.give_back().await;
+                }
+            }
+            result
+        };
+        let result = result.await;
+        permit.finish(result)
+    }
+
+    async fn commit(accessor: &Accessor<T, Self>, this: Resource<Transaction>) -> Result<(), Error> {
+        let transaction = accessor.with(|mut store| store.get().table.delete(this))?;
+        let slot = &transaction.database.slot;
+        let impact = if transaction.database.scratch.is_some() { Impact::Observe } else { Impact::Change };
+        let permit = slot.enter("commit", impact, "", Ok(()))?;
+        let lasting = !permit.rehearse();
+        permit.finish(transaction.end(lasting).await)
+    }
+
+    async fn rollback(accessor: &Accessor<T, Self>, this: Resource<Transaction>) -> Result<(), Error> {
+        let transaction = accessor.with(|mut store| store.get().table.delete(this))?;
+        let permit = transaction.database.slot.enter("rollback", Impact::Observe, "", Ok(()))?;
+        permit.finish(transaction.end(false).await)
+    }
+}
