@@ -212,3 +212,9 @@ impl tokio::io::AsyncRead for ByteReceiver {
         Poll::Ready(Ok(()))
     }
 }
+
+impl From<mpsc::Receiver<Bytes>> for ByteReceiver {
+    fn from(receiver: mpsc::Receiver<Bytes>) -> Self {
+        Self { receiver, rest: Bytes::new() }
+    }
+}

@@ -7,7 +7,7 @@ use crate::gate::Refusal;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The grant or the budget does not allow it.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -36,7 +36,7 @@ pub enum Error {
 
 /// An error as the database told it.
 #[derive(Clone, Debug, Default)]
-pub struct DatabaseError {
+pub(crate) struct DatabaseError {
     /// The SQLSTATE; for SQLite the extended result code.
     pub code: String,
     /// The primary message.

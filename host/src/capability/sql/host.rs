@@ -23,6 +23,7 @@ use crate::gate::{Impact, Permit, Refusal};
 
 /// The database behind a slot, or a scratch one.
 #[derive(Clone)]
+#[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Database {
     slot: Arc<Slot>,
     scratch: Option<Arc<ScratchDatabase>>,
@@ -30,6 +31,7 @@ pub struct Database {
 
 /// A transaction under way.
 #[derive(Clone)]
+#[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Transaction {
     database: Database,
     lease: SharedLease,

@@ -134,11 +134,6 @@ impl Connection {
         each!(self, connection => connection.commit().await)
     }
 
-    /// Takes the open transaction back.
-    pub(crate) async fn rollback(&mut self) -> Result<(), Error> {
-        each!(self, connection => connection.rollback().await)
-    }
-
     /// Makes what follows read-only inside a transaction that may write, until [`Self::end_reading`].
     async fn begin_reading(&mut self) -> Result<(), Error> {
         each!(self, connection => connection.begin_reading().await)

@@ -16,7 +16,7 @@ use crate::gate::{Effect, Impact, Permit, Refusal};
 pub(crate) struct Slot {
     name: Arc<str>,
     pub(crate) grant: Grant,
-    run: RunContext,
+    pub(super) run: RunContext,
     pub(super) pools: Arc<Pools>,
     pub(crate) jobs: Jobs,
     /// The role was looked at for powers beyond the grant.

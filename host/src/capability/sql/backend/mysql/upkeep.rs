@@ -58,8 +58,11 @@ impl Connection {
             let text = |index: usize| row.try_get::<String, _>(index).unwrap_or_default();
             if text(2).eq_ignore_ascii_case("error") {
                 let message = text(3);
-                return Err(if message.contains("Lock wait timeout") {
-                    Error::TimedOut(format!("{message}; the grant's lock-timeout= sets how long to wait for a lock"))
+                return Err(if message.contains("Lock wait timeout") || message.contains("max_statement_time") {
+                    Error::TimedOut(format!(
+                        "{}: {message}; see the grant's lock-timeout= and statement-timeout=",
+                        text(0)
+                    ))
                 } else {
                     Error::database("HY000", format!("{}: {message}", text(0)))
                 });

@@ -76,10 +76,10 @@ impl Decoder {
             Self::Text => text_or_blob(bytes),
             Self::Json => Value::Json(std::str::from_utf8(bytes).ok()?.into()),
             Self::Bytes => Value::Blob(bytes.into()),
-            Self::Timestamp => Value::Timestamp(date_time(bytes)? + "Z"),
-            Self::DateTime => Value::Timestamp(date_time(bytes)?),
-            Self::Date => Value::Date(date(bytes)?.0),
-            Self::Time => Value::Time(time(bytes)?),
+            Self::Timestamp => Value::Timestamp(date_time(sized(bytes)?)? + "Z"),
+            Self::DateTime => Value::Timestamp(date_time(sized(bytes)?)?),
+            Self::Date => Value::Date(date(sized(bytes)?)?.0),
+            Self::Time => Value::Time(time(sized(bytes)?)?),
             Self::Null => Value::Null,
             Self::Unsupported(name) => Value::Unsupported(name.into()),
         })
@@ -113,6 +113,12 @@ fn unsigned(number: u64) -> Value {
 fn little(bytes: &[u8]) -> Option<u64> {
     let fits = !bytes.is_empty() && bytes.len() <= 8;
     fits.then(|| bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+}
+
+/// Without the length that moments begin with.
+fn sized(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = bytes.split_first()?;
+    (usize::from(*length) == rest.len()).then_some(rest)
 }
 
 /// A date and what follows it. The server leaves out what is zero, and has dates with zeros in them.
@@ -185,16 +191,16 @@ mod tests {
             ("BOOLEAN", &[5], "Value::Integer(5)"),
             ("BIT", &[1, 0], "Value::Integer(256)"),
             ("YEAR", &[0xea, 0x07], "Value::Integer(2026)"),
-            ("DATE", &[], "Value::Date(\"0000-00-00\")"),
-            ("DATE", &[0xea, 0x07, 0, 0], "Value::Date(\"2026-00-00\")"),
-            ("DATETIME", &[0xea, 0x07, 11, 23], "Value::Timestamp(\"2026-11-23T00:00:00\")"),
-            ("TIMESTAMP", &[0xea, 0x07, 11, 23, 1, 2, 3], "Value::Timestamp(\"2026-11-23T01:02:03Z\")"),
+            ("DATE", &[0], "Value::Date(\"0000-00-00\")"),
+            ("DATE", &[4, 0xea, 0x07, 0, 0], "Value::Date(\"2026-00-00\")"),
+            ("DATETIME", &[4, 0xea, 0x07, 11, 23], "Value::Timestamp(\"2026-11-23T00:00:00\")"),
+            ("TIMESTAMP", &[7, 0xea, 0x07, 11, 23, 1, 2, 3], "Value::Timestamp(\"2026-11-23T01:02:03Z\")"),
             (
                 "DATETIME",
                 &[0xea, 0x07, 11, 23, 1, 2, 3, 0x20, 0xa1, 7, 0],
                 "Value::Timestamp(\"2026-11-23T01:02:03.5\")",
             ),
-            ("TIME", &[1, 34, 0, 0, 0, 22, 59, 59], "Value::Time(\"-838:59:59\")"),
+            ("TIME", &[8, 1, 34, 0, 0, 0, 22, 59, 59], "Value::Time(\"-838:59:59\")"),
             ("DECIMAL", b"-1.20", "Value::Numeric(\"-1.20\")"),
             ("VARCHAR", &[0xff], "Value::Blob([255])"),
         ] {

@@ -83,6 +83,17 @@ impl Connection {
         Ok(TableName { schema: Some(text(0)?), name: text(1)? })
     }
 
+    /// An error where CHECKPOINT would be denied.
+    pub(super) async fn may_checkpoint(&mut self) -> Result<(), Error> {
+        const ASK: &str = "SELECT FROM pg_roles r LEFT JOIN pg_roles c ON c.rolname = 'pg_checkpoint' \
+            WHERE r.rolname = current_user AND (r.rolsuper OR pg_has_role(r.oid, c.oid, 'USAGE'))";
+        let row = sqlx::query(ASK).fetch_optional(&mut self.inner).await.map_err(|error| self.error(error))?;
+        match row {
+            Some(_) => Ok(()),
+            None => Err(Error::database("42501", "permission denied: CHECKPOINT needs a superuser or pg_checkpoint")),
+        }
+    }
+
     /// The tables that upkeep of `table`, or of the whole database, touches.
     pub(super) async fn tables(&mut self, table: Option<&wit::Table>) -> Result<Vec<Known>, Error> {
         let may = if self.version >= 170_000 {

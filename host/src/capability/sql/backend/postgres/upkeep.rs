@@ -18,7 +18,7 @@ impl Connection {
             }
             wit::Maintenance::Analyze(table) => self.each_table("ANALYZE", table.as_ref(), rehearsal).await,
             wit::Maintenance::Reindex(reindex) => self.reindex(reindex, rehearsal).await,
-            wit::Maintenance::Checkpoint if rehearsal => Ok(()),
+            wit::Maintenance::Checkpoint if rehearsal => self.may_checkpoint().await,
             wit::Maintenance::Checkpoint => self.command("CHECKPOINT").await,
             wit::Maintenance::Optimize(_) => {
                 Err(Error::Unsupported("PostgreSQL has no optimize; use vacuum and reindex".into()))
