@@ -29,7 +29,7 @@ use crate::policy::units::Seconds;
 /// What an operator bound to a slot. The default grants nothing.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Grant {
+pub struct Grant {
     /// The database's URL, or `sqlite:PATH`.
     pub(crate) target: Secret,
     /// What may be done.

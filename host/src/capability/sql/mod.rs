@@ -13,15 +13,6 @@ mod host;
 pub(crate) mod lexis;
 pub(crate) mod statement;
 
-#[allow(dead_code, unused_imports, reason = "called by the room")]
-pub(crate) mod dump;
-#[allow(dead_code, unused_imports, reason = "called by the room")]
-pub(crate) mod grant;
-#[allow(dead_code, unused_imports, reason = "called by the room")]
-pub(crate) mod lexis;
-#[allow(dead_code, unused_imports, reason = "called by the room")]
-pub(crate) mod statement;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

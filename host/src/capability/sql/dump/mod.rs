@@ -26,7 +26,9 @@ use bytes::Bytes;
 
 use super::grant::Dialect;
 
-pub(crate) use classify::{Origin, Skipped, Verdict, classify, classify_meta};
+#[cfg(test)]
+pub(crate) use classify::Skipped;
+pub(crate) use classify::{Origin, Verdict, classify, classify_meta};
 pub(crate) use scanner::Dump;
 
 /// The longest statement that is held; mysqldump's extended INSERTs are 16 MiB by default.

@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, Row as _,
-    SqlSafeStr as _, Statement as _, TypeInfo as _,
+    SqlSafeStr as _, Statement as _,
 };
 
 use super::{Dialect, Error, Limits, RowSink, TableName, Target, check_count, csv, version_number, wit};
@@ -93,6 +93,7 @@ impl Connection {
             format!("max_execution_time = {}", statement.as_millis())
         };
         let lock = limits.lock.as_secs().max(1);
+        self.command("SET SESSION TRANSACTION READ WRITE").await?;
         self.command(&format!("SET SESSION {statement}, lock_wait_timeout = {lock}, innodb_lock_wait_timeout = {lock}"))
             .await
     }
@@ -145,12 +146,12 @@ impl Connection {
 
     pub(super) async fn begin(&mut self, read_only: bool) -> Result<(), Error> {
         self.open = true;
-        let words = if read_only {
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-        } else {
-            "START TRANSACTION READ WRITE"
-        };
-        self.command(words).await
+        if !read_only {
+            return self.command("START TRANSACTION READ WRITE").await;
+        }
+        // DDL commits the transaction before it looks whether it may; then the session's setting is what refuses it.
+        self.command("SET SESSION TRANSACTION READ ONLY").await?;
+        self.command("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), Error> {
@@ -187,8 +188,9 @@ impl Connection {
         let prepared = self.inner.prepare(AssertSqlSafe(text).into_sql_str()).await.map_err(fail)?;
         let arguments = arguments(&prepared, parameters)?;
         let columns = prepared.columns();
-        sink.columns(columns.iter().map(|column| value::column(column.name(), column.type_info().name())).collect())?;
-        let decoders: Vec<_> = columns.iter().map(|column| value::Decoder::new(column.type_info().name())).collect();
+        sink.columns(columns.iter().map(|column| value::column(column.name(), column.type_info())).collect())?;
+        let decoders: Vec<_> =
+            columns.iter().map(|column| value::Decoder::new(value::type_name(column.type_info()))).collect();
         let mut rows = sqlx::query_with(AssertSqlSafe(text), arguments).fetch(&mut self.inner);
         while let Some(row) = rows.try_next().await.map_err(fail)? {
             sink.push(value::row(&decoders, &row)?).await?;

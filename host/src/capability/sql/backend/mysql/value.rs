@@ -1,8 +1,8 @@
 //! From the server's binary form to values, and back.
 
 use sqlx::error::BoxDynError;
-use sqlx::mysql::{MySqlArguments, MySqlRow};
-use sqlx::{Arguments as _, Decode, MySql, Row as _, ValueRef as _};
+use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlTypeInfo};
+use sqlx::{Arguments as _, Decode, MySql, Row as _, Type, TypeInfo as _};
 
 use super::super::wit::{Column, Value};
 use super::super::{Error, civil, text_or_blob};
@@ -28,8 +28,24 @@ pub(super) enum Decoder {
     Unsupported(&'static str),
 }
 
-pub(super) fn column(name: &str, kind: &str) -> Column {
-    Column { name: name.into(), type_name: kind.to_ascii_lowercase() }
+pub(super) fn column(name: &str, kind: &MySqlTypeInfo) -> Column {
+    Column { name: name.into(), type_name: type_name(kind).to_ascii_lowercase() }
+}
+
+/// The server's name of the type. The library takes text of a binary collation (JSON is one to MariaDB) for bytes.
+pub(super) fn type_name(kind: &MySqlTypeInfo) -> &str {
+    if !<str as Type<MySql>>::compatible(kind) {
+        return kind.name();
+    }
+    match kind.name() {
+        "BINARY" => "CHAR",
+        "VARBINARY" => "VARCHAR",
+        "TINYBLOB" => "TINYTEXT",
+        "BLOB" => "TEXT",
+        "MEDIUMBLOB" => "MEDIUMTEXT",
+        "LONGBLOB" => "LONGTEXT",
+        name => name,
+    }
 }
 
 impl Decoder {
@@ -91,12 +107,13 @@ pub(super) fn row(decoders: &[Decoder], row: &MySqlRow) -> Result<Vec<Value>, Er
     let mut values = Vec::with_capacity(decoders.len());
     for (index, decoder) in decoders.iter().enumerate() {
         let raw = row.try_get_raw(index).map_err(|error| malformed(index, error))?;
-        values.push(if raw.is_null() {
-            Value::Null
-        } else {
-            let bytes = <&[u8] as Decode<MySql>>::decode(raw).map_err(|error| malformed(index, error))?;
-            decoder.decode(bytes).ok_or_else(|| malformed(index, format_args!("{decoder:?} has other bytes")))?
-        });
+        // The library takes a date of zeros for NULL as well; only a value without bytes is one.
+        let Ok(bytes) = <&[u8] as Decode<MySql>>::decode(raw) else {
+            values.push(Value::Null);
+            continue;
+        };
+        let value = decoder.decode(bytes);
+        values.push(value.ok_or_else(|| malformed(index, format_args!("{decoder:?} has other bytes")))?);
     }
     Ok(values)
 }
@@ -197,7 +214,7 @@ mod tests {
             ("TIMESTAMP", &[7, 0xea, 0x07, 11, 23, 1, 2, 3], "Value::Timestamp(\"2026-11-23T01:02:03Z\")"),
             (
                 "DATETIME",
-                &[0xea, 0x07, 11, 23, 1, 2, 3, 0x20, 0xa1, 7, 0],
+                &[11, 0xea, 0x07, 11, 23, 1, 2, 3, 0x20, 0xa1, 7, 0],
                 "Value::Timestamp(\"2026-11-23T01:02:03.5\")",
             ),
             ("TIME", &[8, 1, 34, 0, 0, 0, 22, 59, 59], "Value::Time(\"-838:59:59\")"),
