@@ -28,9 +28,10 @@ pub(crate) async fn ensure_target(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// Builds all of them in one call of cargo, and puts each component where it belongs.
-pub(crate) async fn build(workspace: &Workspace, guests: &[Guest]) -> anyhow::Result<()> {
+pub(crate) async fn build(workspace: &Workspace, guests: impl IntoIterator<Item = &Guest>) -> anyhow::Result<()> {
+    let guests: Vec<_> = guests.into_iter().collect();
     let mut cargo = workspace.cargo(&["build", "--release", "--target", TARGET]);
-    process::succeed(cargo.args(packages(guests))).await?;
+    process::succeed(cargo.args(packages(guests.iter().copied()))).await?;
     for Guest { package, component } in guests {
         let built = workspace.target.join(TARGET).join("release").join(format!("{}.wasm", package.replace('-', "_")));
         place(&built, component)

@@ -57,8 +57,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Bench(options) => bench::run(&workspace, &options).await,
         Command::Plugins => {
             guests::ensure_target(&workspace).await?;
-            guests::build(&workspace, &workspace.plugins()?).await?;
-            guests::build(&workspace, &workspace.fixtures()?).await
+            guests::build(&workspace, workspace.plugins()?.iter().chain(&workspace.fixtures()?)).await
         }
     }
 }

@@ -27,8 +27,7 @@ pub(crate) async fn run(workspace: &Workspace, options: &Options) -> anyhow::Res
     steps.cargo("host", workspace.cargo(&["build"])).await?;
     let built = async {
         guests::ensure_target(workspace).await?;
-        guests::build(workspace, &plugins).await?;
-        guests::build(workspace, &fixtures).await
+        guests::build(workspace, all()).await
     };
     steps.step("plugins and test guests, to WebAssembly", built).await?;
 
