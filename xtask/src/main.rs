@@ -28,6 +28,9 @@ enum Command {
     Bench(bench::Options),
     /// Build every plugin to target/plugins/NAME.wasm, and the guests of the tests to target/fixtures/NAME.wasm.
     Plugins,
+    /// Start the database servers of the tests, print the variables that name them, and stop them on Ctrl-C: for
+    /// running single tests with `cargo test`.
+    Servers,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,14 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Demo => demo::run(&workspace).await,
         Command::Test(options) => test::run(&workspace, &options).await,
         Command::Bench(options) => bench::run(&workspace, &options).await,
+        Command::Servers => {
+            process::succeed(&mut workspace.cargo(&["build", "--bin", "world"])).await?;
+            let servers = servers::Servers::start(&workspace).await?;
+            for (name, value) in servers.environment() {
+                println!("export {name}='{value}'");
+            }
+            std::future::pending().await
+        }
         Command::Plugins => {
             guests::ensure_target(&workspace).await?;
             guests::build(&workspace, workspace.plugins()?.iter().chain(&workspace.fixtures()?)).await
