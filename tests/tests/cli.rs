@@ -133,13 +133,17 @@ fn a_slot_left_unbound_or_with_too_little_access_is_answered_with_the_flag() {
 
 #[test]
 fn the_json_report_names_the_outcome_and_keeps_to_its_schema() {
-    let output = host().arg("run").arg(fixture("errand")).args(["--format", "json"]).run().expect_code(3);
-    let report = output.json();
-    assert_eq!(report["run"]["outcome"], "invalid");
     let schema = include_str!("../../docs/report.schema.json");
     let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
-    let problems: Vec<_> = schema.iter_errors(&report).map(|error| error.to_string()).collect();
-    assert!(problems.is_empty(), "{problems:?}");
+    for (plugin, arguments, outcome) in
+        [("missing", "", "invalid"), ("errand", "--timeout=5s", "refused"), ("empty", "no=such", "invalid")]
+    {
+        let run = host().args(["run", "--format=json", plugin, "--plugins"]).arg(fixture("errand").parent().unwrap());
+        let report = run.args(arguments.split_whitespace()).run().expect_code(3).json();
+        assert_eq!(report["run"]["outcome"], outcome, "{plugin}");
+        let problems: Vec<_> = schema.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{plugin}: {problems:?}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::process;
 use crate::workspace::Workspace;
@@ -26,6 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const VARIABLES: [&str; 2] = ["TASKHOST_TEST_POSTGRES", "TASKHOST_TEST_MYSQL"];
 /// Names the certificate that the servers' own are signed with.
 const AUTHORITY: &str = "TASKHOST_TEST_SERVER_CA";
+
+/// What the names of the servers' directories begin with.
+const PREFIX: &str = "taskhost-servers-";
+/// Holds the id of the xtask whose directory it is.
+const OWNER: &str = "owner";
 
 /// Servers that are there while this is. Dropping it stops what was started, then removes its directory.
 pub(crate) struct Servers {
@@ -47,12 +52,15 @@ impl Servers {
         // Servers refuse to run as root and must reach their directory as another user, so it is not under target/.
         let mut builder = tempfile::Builder::new();
         let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-        let directory = builder.prefix("taskhost-servers-").permissions(passable).tempdir()?;
+        remove_leftovers();
+        let directory = builder.prefix(PREFIX).permissions(passable).tempdir()?;
         let path = directory.path().to_owned();
+        std::fs::write(path.join(OWNER), std::process::id().to_string())?;
         let mut servers = Self { environment: vec![], running: vec![], _directory: Some(directory) };
         let certificates = path.join("tls");
         process::succeed(workspace.command(workspace.binary("world")).arg("server-certificate").arg(&certificates))
             .await?;
+        std::fs::set_permissions(&certificates, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         servers.environment.push((AUTHORITY, certificates.join("ca.pem").display().to_string()));
         if let Some(programs) = programs.postgres {
             let (server, url) = postgres::start(&programs, &path, &certificates)?;
@@ -142,6 +150,20 @@ impl Drop for Server {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Removes the directories of those that were killed before they could: their servers died with them.
+fn remove_leftovers() {
+    for entry in std::env::temp_dir().read_dir().into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let owner = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+        let owner = owner.parse().ok().and_then(Pid::from_raw);
+        if owner.is_some_and(|owner| test_kill_process(owner) == Err(rustix::io::Errno::SRCH)) {
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
