@@ -8,7 +8,8 @@ use taskhost_tests::certificates::Authority;
 pub(super) fn make(directory: &Path) -> anyhow::Result<()> {
     std::fs::create_dir(directory)?;
     let root = Authority::root("Example Root")?;
-    let (signing, other) = (root.intermediate("Example Signing 1")?, root.intermediate("Example Signing 2")?);
+    let signing = root.intermediate("Example Signing 1")?;
+    let (absent, wrong) = (root.intermediate("Example Signing 2")?, root.intermediate("Example Signing 3")?);
     let write = |name: &str, text: &str| std::fs::write(directory.join(name), text);
 
     let good = signing.leaf(&["www.example.com", "example.com"], -10, 80)?;
@@ -18,8 +19,8 @@ pub(super) fn make(directory: &Path) -> anyhow::Result<()> {
     write("api.example.com.pem", &format!("{}{}", soon.certificate, signing.pem()))?;
     let expired = signing.leaf(&["old.example.com"], -130, -40)?;
     write("old.example.com.pem", &format!("{}{}", expired.certificate, signing.pem()))?;
-    // Signed by one intermediate, and sent with the other.
-    let broken = signing.leaf(&["shop.example.com"], -10, 80)?;
-    write("shop.example.com.pem", &format!("{}{}", broken.certificate, other.pem()))?;
+    // Its issuer is nowhere; another intermediate is sent in its place.
+    let broken = absent.leaf(&["shop.example.com"], -10, 80)?;
+    write("shop.example.com.pem", &format!("{}{}", broken.certificate, wrong.pem()))?;
     Ok(())
 }
