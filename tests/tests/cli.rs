@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use sqlx::Connection as _;
 use taskhost_tests::{Host, fixture, host};
 
 /// What the message says, with what differs between machines and runs taken out.
@@ -61,7 +62,8 @@ fn a_file_that_is_no_plugin_says_what_it_is_instead() {
     }
     let other_world = host().arg("run").arg(fixture("other-world"));
     messages += &format!("$ host run other-world.wasm\n{}", message(other_world, directory.path()));
-    insta::assert_snapshot!(messages);
+    // Sizes of what was built.
+    insta::with_settings!({ filters => [(r"\d{4,}", "N")] }, { insta::assert_snapshot!(messages) });
 }
 
 #[test]
@@ -101,8 +103,7 @@ fn a_wrong_binding_is_answered_with_the_flag_that_mends_it() {
     for arguments in [
         &["--files", "directry=/tmp"][..],
         &["--files", "directory"],
-        &["--files", "directory=/tmp,wirte"],
-        &["--files", "directory=/tmp,colour=red"],
+        &["--files", "directory=/tmp"],
         &["--sql", "directory=sqlite:x.db"],
         &["--sql", "database=oracle://db/x"],
         &["--sql", "database=env:NOT_SET"],
@@ -119,16 +120,88 @@ fn a_wrong_binding_is_answered_with_the_flag_that_mends_it() {
 }
 
 #[test]
-fn a_slot_left_unbound_or_with_too_little_access_is_answered_with_the_flag() {
+fn a_slot_left_unbound_or_with_another_access_is_answered_with_the_flag() {
     let directory = tempfile::tempdir().unwrap();
-    let run = || host().arg("run").arg(fixture("errand"));
-    let read_only = format!("directory={}", directory.path().display());
-    let messages = format!(
-        "$ host run errand\n{}\n$ host run errand --files directory=DIRECTORY\n{}",
-        message(run(), directory.path()),
-        message(run().args(["--files", &read_only]), directory.path()),
-    );
+    let mut messages = String::new();
+    for binding in ["", "directory=DIRECTORY", "directory=DIRECTORY,wirte", "directory=DIRECTORY,write,colour=red"] {
+        let arguments = if binding.is_empty() { vec![] } else { vec!["--files", binding] };
+        let written = arguments.iter().map(|text| text.replace("DIRECTORY", &directory.path().display().to_string()));
+        let run = host().arg("run").arg(fixture("errand")).args(written);
+        messages += &format!("$ host run errand {}\n{}\n", arguments.join(" "), message(run, directory.path()));
+    }
     insta::assert_snapshot!(messages);
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_named_without_its_password() {
+    let errand = Errand::new();
+    // Nobody listens: the port is bound, and not listened on.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let mut messages = String::new();
+    for target in [
+        format!("postgres://app:hunter2@127.0.0.1:{port}/shop"),
+        format!("mysql://app:hunter2@127.0.0.1:{port}/shop"),
+        format!("sqlite:{}/no-such.db", errand.directory.path().display()),
+    ] {
+        let message = errand.message(&["errand=ask", "--sql", &format!("database={target}")]);
+        messages += &message.replace(&port.to_string(), "PORT");
+        messages += "\n";
+    }
+    assert!(!messages.contains("hunter2"), "{messages}");
+    insta::assert_snapshot!(messages);
+}
+
+#[tokio::test]
+async fn a_refused_password_is_named_and_not_shown() {
+    let errand = Errand::new();
+    for database in [taskhost_tests::postgres().await, taskhost_tests::mariadb().await] {
+        let mut url = database.role(&[]).await;
+        url.set_password(Some("hunter2")).unwrap();
+        let message = errand.message(&["errand=ask", "--sql", &format!("database={url}")]);
+        assert!(message.contains(": unavailable - "), "{message}");
+        assert!(message.contains(url.username()) && !message.contains("hunter2"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_locked_database_is_waited_for_as_long_as_the_grant_says() {
+    let errand = Errand::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut holder = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE t (n); BEGIN EXCLUSIVE").execute(&mut holder).await.unwrap();
+    let begun = std::time::Instant::now();
+    let target = format!("database=sqlite:{},lock-timeout=1s", path.display());
+    let message = errand.message(&["errand=ask", "--sql", &target]);
+    assert!(begun.elapsed() > std::time::Duration::from_secs(1));
+    insta::assert_snapshot!(message.replace(&directory.path().display().to_string(), "ELSEWHERE"));
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let errand = Errand::new();
+    let run = errand.host().args(["errand=write", "size=8MiB"]).largest_file(4 << 20);
+    insta::assert_snapshot!(message(run, errand.directory.path()));
+    errand.assert_unchanged();
+    let run = errand.host().args(["errand=write", "size=1MiB"]).largest_file(4 << 20);
+    run.run().expect_code(0);
+    assert_eq!(std::fs::metadata(errand.directory.path().join("out")).unwrap().len(), 1 << 20);
+}
+
+#[test]
+fn a_file_that_vanishes_after_it_was_listed_is_named() {
+    let errand = Errand::new();
+    // Compiled and described beforehand, so that the wait below is for the listing alone.
+    errand.host().args(["errand=collect"]).run().expect_code(0);
+    std::fs::write(errand.directory.path().join("vanishes"), "soon gone").unwrap();
+    let run = errand.host().args(["errand=collect", "pause=5s"]).spawn();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::fs::remove_file(errand.directory.path().join("vanishes")).unwrap();
+    let output = run.wait().expect_code(3);
+    errand.assert_unchanged();
+    insta::assert_snapshot!(output.stdout);
 }
 
 #[test]
