@@ -159,8 +159,7 @@ pub(crate) fn is_named(names: &[String], schema: &str, table: &str) -> bool {
 }
 
 fn matches(name: &str, schema: &str, table: &str) -> bool {
-    name == table
-        || name.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest == table)
+    name == table || name.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest == table)
 }
 
 /// Those of `names` that mean no table in `present`.

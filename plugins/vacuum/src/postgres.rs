@@ -135,7 +135,9 @@ struct Plan<'a> {
 pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options: &Options) -> Result<String> {
     let settings = settings(database).await?;
     if settings.standby {
-        return Err(Failure::new("the server is a standby, where nothing can be vacuumed; bind the slot to its primary"));
+        return Err(Failure::new(
+            "the server is a standby, where nothing can be vacuumed; bind the slot to its primary",
+        ));
     }
     let thresholds = Thresholds { percent: options.dead_percent, least: options.dead_rows };
     let version = server.version_number;
@@ -226,8 +228,12 @@ impl Plan<'_> {
         let Some(after) = self.read_again(table).await? else { return Ok(None) };
         if detailed {
             number("dead_rows_after", after.rows.dead).subject(&subject).report();
-            let detail = format!("before: {}{why}\nafter: {} dead rows, {}", table.line(), count(after.rows.dead),
-                size(after.rows.bytes));
+            let detail = format!(
+                "before: {}{why}\nafter: {} dead rows, {}",
+                table.line(),
+                count(after.rows.dead),
+                size(after.rows.bytes)
+            );
             Finding::ok(&subject, "vacuumed").detail(detail).report();
         }
         let rows = after.rows;
@@ -270,7 +276,8 @@ impl Plan<'_> {
             let pid: i64 = row.get("pid")?;
             let (role, application): (String, String) = (row.get("role")?, row.get("application")?);
             let seconds: Option<i64> = row.get("seconds")?;
-            let since = seconds.map(|s| format!(", in a transaction open for {}", span(unsigned(s)))).unwrap_or_default();
+            let since =
+                seconds.map(|s| format!(", in a transaction open for {}", span(unsigned(s)))).unwrap_or_default();
             let mode: String = row.get("mode")?;
             detail.push_str(&format!("\n{mode} held by pid {pid} ({}){since}", horizon::who(&role, &application)));
             remedy = format!("let it end, or end it: select pg_terminate_backend({pid});");
@@ -284,8 +291,10 @@ impl Plan<'_> {
         for name in judge::missing(&self.options.tables, &present) {
             Finding::warning(name, "no such table")
                 .detail("`tables` names it, and the database has no table of that name that this role can see")
-                .remedy("write it as `table` or `schema.table`, in the database's own case; a partitioned table is \
-                         vacuumed by its partitions' names")
+                .remedy(
+                    "write it as `table` or `schema.table`, in the database's own case; a partitioned table is \
+                         vacuumed by its partitions' names",
+                )
                 .report();
         }
     }
@@ -339,7 +348,8 @@ impl Plan<'_> {
     }
 
     fn summary(&self, all: usize, tally: &Tally, before: u64, after: u64) -> String {
-        let skipped = if tally.skipped > 0 { format!("; {} skipped", count(tally.skipped as u64)) } else { String::new() };
+        let skipped =
+            if tally.skipped > 0 { format!("; {} skipped", count(tally.skipped as u64)) } else { String::new() };
         let of = format!("{} of {}", count(tally.vacuumed as u64), counted(all, "table"));
         if tally.vacuumed == 0 && tally.skipped == 0 {
             return format!(
@@ -352,8 +362,12 @@ impl Plan<'_> {
         if rehearsing() {
             return format!("would vacuum {of} with {} dead rows{skipped}", count(before));
         }
-        format!("vacuumed {of}: {} dead rows before, {} after, {} freed{skipped}", count(before), count(after),
-            size(tally.freed))
+        format!(
+            "vacuumed {of}: {} dead rows before, {} after, {} freed{skipped}",
+            count(before),
+            count(after),
+            size(tally.freed)
+        )
     }
 }
 

@@ -65,14 +65,9 @@ mod tests {
         for (bytes, expected) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")] {
             assert_eq!(size(bytes), expected);
         }
-        for (seconds, expected) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (725, "12 min 5 s"),
-            (3_601, "1 h"),
-            (273_600, "3 d 4 h"),
-        ] {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (725, "12 min 5 s"), (3_601, "1 h"), (273_600, "3 d 4 h")]
+        {
             assert_eq!(span(seconds), expected);
         }
         assert_eq!((counted(1, "table"), counted(2, "table")), ("1 table".into(), "2 tables".into()));

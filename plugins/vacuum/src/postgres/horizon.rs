@@ -65,7 +65,9 @@ pub(super) async fn check(database: &sql::Database, options: &Options, settings:
     if hidden > 0 && !settings.sees_sessions {
         let role = &settings.role;
         Finding::warning(role, "cannot see the age of others' transactions")
-            .detail(format!("{hidden} sessions of other roles have a snapshot open; since when is hidden from `{role}`"))
+            .detail(format!(
+                "{hidden} sessions of other roles have a snapshot open; since when is hidden from `{role}`"
+            ))
             .remedy(format!("grant pg_read_all_stats to \"{role}\";"))
             .report();
     }
@@ -129,7 +131,8 @@ async fn holders(database: &sql::Database, long: u64) -> Result<Vec<Holder>> {
 fn session(row: &sql::Row, long: u64) -> Result<Holder> {
     let pid: i64 = row.get("pid")?;
     let (role, application): (String, String) = (row.get("role")?, row.get("application")?);
-    let (client, state, backend): (String, String, String) = (row.get("client")?, row.get("state")?, row.get("backend")?);
+    let (client, state, backend): (String, String, String) =
+        (row.get("client")?, row.get("state")?, row.get("backend")?);
     let (seconds, held): (Option<i64>, i64) = (row.get("seconds")?, row.get("held")?);
     let seconds = seconds.map(unsigned);
     let walsender = backend == "walsender";
