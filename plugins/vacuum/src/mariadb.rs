@@ -19,7 +19,7 @@ select t.table_name as name, t.engine as engine, cast(coalesce(t.table_rows, 0) 
        cast(coalesce(t.data_length, 0) + coalesce(t.index_length, 0) as signed) as used,
        cast(coalesce(t.data_free, 0) as signed) as free
 from information_schema.tables t
-where t.table_schema = database() and t.table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
+where t.table_schema = database() and t.table_type = 'BASE TABLE'
   and t.engine in ('InnoDB', 'MyISAM', 'Aria')
 order by t.data_free desc, t.table_name";
 

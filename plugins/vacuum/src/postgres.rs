@@ -99,6 +99,11 @@ impl Table {
         format!("{}.{}", self.schema, self.name)
     }
 
+    /// For a statement that a person is to copy.
+    fn quoted(&self) -> String {
+        [&self.schema, &self.name].map(|part| format!("\"{}\"", part.replace('"', "\"\""))).join(".")
+    }
+
     fn target(&self) -> sql::Table {
         sql::Table { schema: Some(self.schema.clone()), name: self.name.clone() }
     }
@@ -228,17 +233,19 @@ impl Plan<'_> {
         let Some(after) = self.read_again(table).await? else { return Ok(None) };
         if detailed {
             number("dead_rows_after", after.rows.dead).subject(&subject).report();
-            let detail = format!(
-                "before: {}{why}\nafter: {} dead rows, {}",
-                table.line(),
-                count(after.rows.dead),
-                size(after.rows.bytes)
-            );
-            Finding::ok(&subject, "vacuumed").detail(detail).report();
         }
         let rows = after.rows;
+        let figures = format!(
+            "before: {}{why}\nafter: {} dead rows ({:.1} %), {}",
+            table.line(),
+            count(rows.dead),
+            rows.percent(),
+            size(rows.bytes)
+        );
         if self.thresholds.reached(rows.dead, rows.dead.saturating_add(rows.live)) {
-            horizon::explain(self.database, &subject, table.rows, rows).await?;
+            horizon::explain(self.database, &subject, figures).await?;
+        } else if detailed {
+            Finding::ok(&subject, "vacuumed").detail(figures).report();
         }
         Ok(Some(rows))
     }
@@ -282,7 +289,8 @@ impl Plan<'_> {
             detail.push_str(&format!("\n{mode} held by pid {pid} ({}){since}", horizon::who(&role, &application)));
             remedy = format!("let it end, or end it: select pg_terminate_backend({pid});");
         }
-        Finding::warning(&table.subject(), "skipped: locked").detail(detail).remedy(remedy).report();
+        Finding::warning(table.subject(), "skipped: locked").detail(detail).remedy(remedy).report();
+        next_action(format!("vacuum {} again when it is free", table.subject()));
         Ok(())
     }
 
@@ -312,15 +320,11 @@ impl Plan<'_> {
                 .remedy("alter system set autovacuum = on; select pg_reload_conf();")
                 .report();
         }
-        let unattended: Vec<_> = tables
-            .iter()
-            .filter(|table| table.unattended && table.rows.reason(self.thresholds, settings.freeze_max_age).is_some())
-            .map(Table::subject)
-            .collect();
-        for subject in unattended.iter().take(DETAILED) {
-            Finding::warning(subject, "autovacuum is off for this table")
+        let over = |table: &&Table| table.rows.reason(self.thresholds, settings.freeze_max_age).is_some();
+        for table in tables.iter().filter(|table| table.unattended).filter(over).take(DETAILED) {
+            Finding::warning(table.subject(), "autovacuum is off for this table")
                 .detail("its storage option autovacuum_enabled is false, and it is over the thresholds")
-                .remedy(format!("alter table {subject} reset (autovacuum_enabled);"))
+                .remedy(format!("alter table {} reset (autovacuum_enabled);", table.quoted()))
                 .report();
         }
     }
@@ -362,12 +366,8 @@ impl Plan<'_> {
         if rehearsing() {
             return format!("would vacuum {of} with {} dead rows{skipped}", count(before));
         }
-        format!(
-            "vacuumed {of}: {} dead rows before, {} after, {} freed{skipped}",
-            count(before),
-            count(after),
-            size(tally.freed)
-        )
+        let freed = if tally.freed > 0 { format!(", {} given back", size(tally.freed)) } else { String::new() };
+        format!("vacuumed {of}: {} dead rows before, {} after{freed}{skipped}", count(before), count(after))
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) async fn vacuum(database: &sql::Database, table: Option<sql::Table>, 
         Ok(()) => Ok(Turn::Done),
         Err(sql::Error::TimedOut(message)) => Ok(Turn::TimedOut(message)),
         Err(sql::Error::Refused(message)) => Ok(Turn::Refused(message)),
+        Err(sql::Error::Unsupported(message)) => Ok(Turn::Failed(message)),
         Err(sql::Error::Database(error)) => Ok(Turn::Failed(format!("{} (code {})", error.message, error.code))),
         Err(error) => Err(error.into()),
     }

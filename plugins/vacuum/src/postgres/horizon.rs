@@ -4,9 +4,9 @@ use taskhost_sdk::prelude::*;
 
 use super::Settings;
 use crate::Options;
-use crate::judge::{self, Level, Rows};
+use crate::judge::{self, Level};
 use crate::upkeep::{finding, number, unsigned};
-use crate::words::{count, size, span};
+use crate::words::{count, size, some_of, span};
 
 /// Sessions of this database, and walsenders, whose standby's snapshots count too. Vacuums hold nothing back.
 const SESSIONS: &str = "
@@ -46,6 +46,8 @@ struct Holder {
     held: i64,
     /// Seconds that it has been open, where that can be seen.
     seconds: Option<u64>,
+    /// It is a session whose age this role may not see.
+    hidden: bool,
     /// It holds dead rows of tables back, not only of the system's catalogs.
     tables: bool,
     title: &'static str,
@@ -61,13 +63,11 @@ pub(super) async fn check(database: &sql::Database, options: &Options, settings:
             finding(level, &holder.subject, holder.title).detail(&*holder.detail).remedy(&*holder.remedy).report();
         }
     }
-    let hidden = holders.iter().filter(|holder| holder.seconds.is_none() && holder.subject.starts_with("pid ")).count();
-    if hidden > 0 && !settings.sees_sessions {
+    let hidden: Vec<_> = holders.iter().filter(|holder| holder.hidden).map(|holder| holder.subject.as_str()).collect();
+    if !hidden.is_empty() && !settings.sees_sessions {
         let role = &settings.role;
         Finding::warning(role, "cannot see the age of others' transactions")
-            .detail(format!(
-                "{hidden} sessions of other roles have a snapshot open; since when is hidden from `{role}`"
-            ))
+            .detail(format!("since when these hold dead rows back is hidden from `{role}`: {}", some_of(&hidden, 10)))
             .remedy(format!("grant pg_read_all_stats to \"{role}\";"))
             .report();
     }
@@ -78,28 +78,26 @@ pub(super) async fn check(database: &sql::Database, options: &Options, settings:
     Ok(())
 }
 
-/// Reports that many dead rows are still there after a vacuum, and who holds them.
-pub(super) async fn explain(database: &sql::Database, subject: &str, before: Rows, after: Rows) -> Result<()> {
+/// Reports that many dead rows are still there after a vacuum, which left them as `figures` say, and who holds them.
+pub(super) async fn explain(database: &sql::Database, subject: &str, figures: String) -> Result<()> {
     let mut holders = holders(database, u64::MAX).await?;
     holders.retain(|holder| holder.tables);
     holders.sort_by_key(|holder| std::cmp::Reverse(holder.held));
-    let mut detail = format!(
-        "{} of {} dead rows could not be removed ({:.1} % of the table)",
-        count(after.dead),
-        count(before.dead),
-        after.percent()
-    );
     let report = Finding::warning(subject, "dead rows remain");
-    let Some(oldest) = holders.first() else {
-        detail.push_str("; what held them is gone by now, or holds from a place that is not seen");
+    let Some((oldest, others)) = holders.split_first() else {
+        let detail = format!("{figures}\nwhat held them is gone by now, or holds from a place that is not seen");
         report.detail(detail).remedy("run again").report();
         return Ok(());
     };
-    for (index, holder) in holders.iter().take(3).enumerate() {
-        let by = if index == 0 { "held back by" } else { "then by" };
-        detail.push_str(&format!("\n{by} {}: {}", holder.subject, holder.detail));
+    let mut detail = format!("{figures}\nheld back by {}: {}", oldest.subject, oldest.detail);
+    let others: Vec<_> = others.iter().map(|holder| holder.subject.as_str()).collect();
+    let mut remedy = oldest.remedy.clone();
+    if !others.is_empty() {
+        detail.push_str(&format!("\nand, less far, by {}", some_of(&others, 5)));
+        remedy.push_str(" then the others, which hold rows too");
     }
-    report.detail(detail).remedy(format!("{}; then run again", oldest.remedy.trim_end_matches(';'))).report();
+    report.detail(detail).remedy(remedy).report();
+    next_action(format!("end {}, then vacuum {subject} again", oldest.subject));
     Ok(())
 }
 
@@ -117,6 +115,7 @@ async fn holders(database: &sql::Database, long: u64) -> Result<Vec<Holder>> {
             remedy: format!("commit or undo it: rollback prepared '{}';", gid.replace('\'', "''")),
             held,
             seconds: Some(seconds),
+            hidden: false,
             tables: true,
             title: "prepared transaction holds dead rows back",
             level: judge::transaction_level(Some(seconds), held, long),
@@ -157,6 +156,7 @@ fn session(row: &sql::Row, long: u64) -> Result<Holder> {
         },
         held,
         seconds,
+        hidden: seconds.is_none(),
         tables: true,
         title: if walsender { "standby holds dead rows back" } else { "transaction holds dead rows back" },
         level: judge::transaction_level(seconds, held, long),
@@ -184,6 +184,7 @@ fn slot(row: &sql::Row) -> Result<Holder> {
         },
         held,
         seconds: None,
+        hidden: false,
         tables: tables.is_some(),
         title: "replication slot holds dead rows back",
         level: judge::slot_level(active, held),
@@ -197,5 +198,5 @@ pub(super) fn who(role: &str, application: &str) -> String {
 }
 
 fn since(held: i64) -> String {
-    format!("{} transactions began since", count(unsigned(held)))
+    format!("{} transaction{} began since", count(unsigned(held)), if held == 1 { "" } else { "s" })
 }
