@@ -18,30 +18,31 @@ const DATABASE: sql::Slot = sql::Slot::new("database", "reads dead rows and free
 
 /// What an operator may set.
 #[derive(Parameters)]
-pub struct Options {
-    /// Share of dead rows, or of free space, from which a table or file is vacuumed, in per cent
+struct Options {
+    /// Share of dead rows, or of free space, from which a table or file is vacuumed, in per cent.
     #[parameter(default = 10, min = 0, max = 100)]
     dead_percent: u32,
-    /// Dead rows from which a PostgreSQL table is vacuumed
-    #[parameter(default = 1000, min = 0, max = 1_000_000_000_000)]
+    /// Dead rows from which a PostgreSQL table is vacuumed.
+    #[parameter(default = 1000, min = 0, max = 1_000_000_000)]
     dead_rows: u64,
-    /// Free space from which a MariaDB table (default 16MiB) or a SQLite file (default 64KiB) is written anew
+    /// Free space from which a MariaDB table (default 16MiB) or a SQLite file (default 64KiB) is written anew.
     free_space: Option<Size>,
-    /// MariaDB tables not in `tables`, and SQLite files, with more than this to copy are not written anew
+    /// MariaDB tables not in `tables`, and SQLite files, with more than this to copy are not written anew.
     #[parameter(default = "10GiB")]
     rewrite_limit: Size,
-    /// Age from which a transaction that holds dead rows back is a warning
-    #[parameter(default = "15m", min = 1, max = 31_536_000)]
+    /// Age from which a transaction that holds dead rows back is a warning.
+    #[parameter(default = "15m", min = "1s", max = "52w")]
     long_transaction: Duration,
-    /// Refresh the planner's statistics of what is vacuumed
+    /// Refresh the planner's statistics of what is vacuumed.
     #[parameter(default = true)]
     analyze: bool,
-    /// Only these tables, as `table` or `schema.table`; all when absent
+    /// Only these tables, as `table` or `schema.table`; all when absent.
+    #[parameter(default = "")]
     tables: Vec<String>,
 }
 
 /// Vacuums what is over the thresholds.
-#[task(summary = "Vacuum tables with many dead rows, and find what keeps dead rows alive", slots = [DATABASE])]
+#[task(summary = "vacuums tables with many dead rows, and names what keeps dead rows alive", slots = [DATABASE])]
 async fn vacuum(options: Options) -> Result<String> {
     let database = DATABASE.open()?;
     let server = database.server().await?;

@@ -86,7 +86,7 @@ struct Open {
 /// Rewrites what is over the thresholds.
 pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options: &Options) -> Result<String> {
     purge(database, options).await?;
-    let least = options.free_space.map_or(FREE_SPACE, |size| size.bytes());
+    let least = options.free_space.map_or(FREE_SPACE, |size| size.0);
     let thresholds = Thresholds { percent: options.dead_percent, least };
     let shared = shared(database, server).await?;
     let tables = tables(database).await?;
@@ -102,7 +102,7 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
         if !(named || options.tables.is_empty()) || shared.contains(&table.name) {
             continue;
         }
-        let limit = (!named).then_some(options.rewrite_limit.bytes());
+        let limit = (!named).then_some(options.rewrite_limit.0);
         match judge::rewrite(table.free, table.size(), thresholds, limit) {
             Rewrite::Leave => {}
             Rewrite::TooBig => {
@@ -195,7 +195,7 @@ async fn purge(database: &sql::Database, options: &Options) -> Result<()> {
     let longest = open.iter().map(|transaction| transaction.seconds).max().unwrap_or(0);
     number("longest_transaction", longest).unit(Unit::Seconds).report();
 
-    let rows = database.query(HISTORY, params![]).await?.collect().await?;
+    let rows = database.query_all(HISTORY, params![]).await?;
     let Some(row) = rows.first() else { return Ok(()) };
     let length = unsigned(row.get("length")?);
     let (warning, critical) = judge::HISTORY_BOUNDS;
@@ -235,11 +235,7 @@ fn open(row: &sql::Row) -> Result<Open> {
 
 /// The rows of a statement that needs a privilege; none without it.
 async fn permitted(database: &sql::Database, statement: &str) -> Result<Option<Vec<sql::Row>>> {
-    let rows = match database.query(statement, params![]).await {
-        Ok(rows) => rows.collect().await,
-        Err(error) => Err(error),
-    };
-    match rows {
+    match database.query_all(statement, params![]).await {
         Ok(rows) => Ok(Some(rows)),
         Err(sql::Error::Database(error)) if error.code == "42000" => Ok(None),
         Err(error) => Err(error.into()),
@@ -247,7 +243,7 @@ async fn permitted(database: &sql::Database, statement: &str) -> Result<Option<V
 }
 
 async fn tables(database: &sql::Database) -> Result<Vec<Table>> {
-    let rows = database.query(TABLES, params![]).await?.collect().await?;
+    let rows = database.query_all(TABLES, params![]).await?;
     rows.iter()
         .map(|row| {
             Ok(Table {
@@ -279,8 +275,7 @@ async fn shared(database: &sql::Database, server: &sql::Server) -> Result<Vec<St
 }
 
 async fn current_user(database: &sql::Database) -> Result<String> {
-    let rows = database.query("select current_user() as role", params![]).await?.collect().await?;
-    Ok(rows.first().map(|row| row.get("role")).transpose()?.unwrap_or_default())
+    database.query_one("select current_user() as role", params![]).await?.get("role")
 }
 
 fn check_names(options: &Options, schema: &str, tables: &[Table]) {
@@ -299,7 +294,7 @@ fn report_big(table: &Table, options: &Options) {
             "{}; a rewrite copies {}, and the limit is {}",
             table.line(),
             size(table.used),
-            size(options.rewrite_limit.bytes())
+            size(options.rewrite_limit.0)
         ))
         .remedy(format!("in a quiet hour, with that much disk free: tables={}", table.name))
         .report();

@@ -6,6 +6,7 @@ mod wraparound;
 use std::time::Duration as Pause;
 
 use taskhost_sdk::prelude::*;
+use taskhost_sdk::report::next_action_on;
 
 use crate::Options;
 use crate::judge::{self, Reason, Rows, Thresholds};
@@ -101,7 +102,7 @@ impl Table {
 
     /// For a statement that a person is to copy.
     fn quoted(&self) -> String {
-        [&self.schema, &self.name].map(|part| format!("\"{}\"", part.replace('"', "\"\""))).join(".")
+        format!("{}.{}", sql::identifier(&self.schema), sql::identifier(&self.name))
     }
 
     fn target(&self) -> sql::Table {
@@ -182,7 +183,7 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
 
 impl Plan<'_> {
     async fn tables(&self) -> Result<Vec<Table>> {
-        let rows = self.database.query(&self.tables_sql, params![]).await?.collect().await?;
+        let rows = self.database.query_all(&self.tables_sql, params![]).await?;
         rows.iter().map(table).collect()
     }
 
@@ -259,7 +260,7 @@ impl Plan<'_> {
             if attempt > 0 {
                 std::thread::sleep(Pause::from_millis(600));
             }
-            let rows = self.database.query(&statement, params![table.id]).await?.collect().await?;
+            let rows = self.database.query_all(&statement, params![table.id]).await?;
             let Some(row) = rows.first() else {
                 Finding::ok(&table.subject(), "dropped meanwhile").detail("the table is gone").report();
                 return Ok(None);
@@ -279,7 +280,7 @@ impl Plan<'_> {
     async fn report_locked(&self, table: &Table, message: String) -> Result<()> {
         let mut detail = message;
         let mut remedy = "run again when the table is free, or raise the grant's `lock-timeout`".to_owned();
-        for row in self.database.query(LOCKS, params![table.id]).await?.collect().await? {
+        for row in self.database.query_all(LOCKS, params![table.id]).await? {
             let pid: i64 = row.get("pid")?;
             let (role, application): (String, String) = (row.get("role")?, row.get("application")?);
             let seconds: Option<i64> = row.get("seconds")?;
@@ -290,7 +291,7 @@ impl Plan<'_> {
             remedy = format!("let it end, or end it: select pg_terminate_backend({pid});");
         }
         Finding::warning(table.subject(), "skipped: locked").detail(detail).remedy(remedy).report();
-        next_action(format!("vacuum {} again when it is free", table.subject()));
+        next_action_on(table.subject(), "vacuum it again when it is free");
         Ok(())
     }
 
@@ -372,8 +373,7 @@ impl Plan<'_> {
 }
 
 async fn settings(database: &sql::Database) -> Result<Settings> {
-    let rows = database.query(SETTINGS, params![]).await?.collect().await?;
-    let row = rows.first().ok_or_else(|| Failure::new("the server told nothing about its settings"))?;
+    let row = database.query_one(SETTINGS, params![]).await?;
     Ok(Settings {
         role: row.get("role")?,
         standby: row.get("standby")?,

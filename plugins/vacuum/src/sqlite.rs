@@ -45,9 +45,7 @@ impl File {
 /// Vacuums the file where it has enough free pages.
 pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options: &Options) -> Result<String> {
     if !options.tables.is_empty() {
-        return Err(Failure::invalid_parameters(
-            "`tables` picks single tables, and SQLite vacuums a whole file; leave it out",
-        ));
+        return Err(Failure::invalid("`tables` picks single tables, and SQLite vacuums a whole file; leave it out"));
     }
     let name = &*server.database;
     let mut tally = Tally::default();
@@ -66,9 +64,9 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
     let details = format!("auto_vacuum {mode}, journal {journal}");
     bytes("free_bytes_before", before.free_bytes()).report();
 
-    let least = options.free_space.map_or(FREE_SPACE, |size| size.bytes());
+    let least = options.free_space.map_or(FREE_SPACE, |size| size.0);
     let thresholds = Thresholds { percent: options.dead_percent, least };
-    match judge::rewrite(before.free_bytes(), before.size(), thresholds, Some(options.rewrite_limit.bytes())) {
+    match judge::rewrite(before.free_bytes(), before.size(), thresholds, Some(options.rewrite_limit.0)) {
         Rewrite::Leave => {
             Finding::ok(name, "sound, little free space").detail(format!("{}; {details}", before.line())).report();
             tally.report(before.size());
@@ -76,7 +74,7 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
         }
         Rewrite::TooBig => {
             Finding::warning(name, "skipped: too big to rewrite unasked")
-                .detail(format!("{}; {details}; the limit is {}", before.line(), size(options.rewrite_limit.bytes())))
+                .detail(format!("{}; {details}; the limit is {}", before.line(), size(options.rewrite_limit.0)))
                 .remedy("in a quiet hour, with twice its size of disk free: raise `rewrite-limit`")
                 .report();
             tally.skipped = 1;
@@ -135,7 +133,7 @@ async fn checkpoint(database: &sql::Database, name: &str) -> Result<()> {
 /// still be saved.
 async fn is_sound(database: &sql::Database, name: &str) -> Result<bool> {
     let mut damage = Vec::new();
-    for row in database.query("pragma quick_check", params![]).await?.collect().await? {
+    for row in database.query_all("pragma quick_check", params![]).await? {
         let line: String = row.get(0)?;
         if line != "ok" {
             damage.push(line);
@@ -157,12 +155,9 @@ async fn is_sound(database: &sql::Database, name: &str) -> Result<bool> {
 }
 
 async fn number(database: &sql::Database, pragma: &str) -> Result<u64> {
-    let rows = database.query(&format!("pragma {pragma}"), params![]).await?.collect().await?;
-    let value: i64 = rows.first().map(|row| row.get(0)).transpose()?.unwrap_or(0);
-    Ok(upkeep::unsigned(value))
+    database.query_one(&format!("pragma {pragma}"), params![]).await?.get(0)
 }
 
 async fn text(database: &sql::Database, pragma: &str) -> Result<String> {
-    let rows = database.query(&format!("pragma {pragma}"), params![]).await?.collect().await?;
-    Ok(rows.first().map(|row| row.get(0)).transpose()?.unwrap_or_default())
+    database.query_one(&format!("pragma {pragma}"), params![]).await?.get(0)
 }

@@ -21,7 +21,7 @@ pub(crate) enum Turn {
 /// # Errors
 /// What would fail for every other table too: the connection is gone, the budget is spent.
 pub(crate) async fn vacuum(database: &sql::Database, table: Option<sql::Table>, analyze: bool) -> Result<Turn> {
-    match database.maintain(sql::Maintenance::Vacuum(sql::Vacuum { table, analyze })).await {
+    match database.vacuum(table, analyze).await {
         Ok(()) => Ok(Turn::Done),
         Err(sql::Error::TimedOut(message)) => Ok(Turn::TimedOut(message)),
         Err(sql::Error::Refused(message)) => Ok(Turn::Refused(message)),

@@ -1,6 +1,7 @@
 //! Who keeps dead rows alive: no vacuum removes a row that some snapshot may still see.
 
 use taskhost_sdk::prelude::*;
+use taskhost_sdk::report::next_action_on;
 
 use super::Settings;
 use crate::Options;
@@ -97,16 +98,16 @@ pub(super) async fn explain(database: &sql::Database, subject: &str, figures: St
         remedy.push_str(" then the others, which hold rows too");
     }
     report.detail(detail).remedy(remedy).report();
-    next_action(format!("end {}, then vacuum {subject} again", oldest.subject));
+    next_action_on(subject, format!("end {}, then vacuum it again", oldest.subject));
     Ok(())
 }
 
 async fn holders(database: &sql::Database, long: u64) -> Result<Vec<Holder>> {
     let mut holders = Vec::new();
-    for row in database.query(SESSIONS, params![]).await?.collect().await? {
+    for row in database.query_all(SESSIONS, params![]).await? {
         holders.push(session(&row, long)?);
     }
-    for row in database.query(PREPARED, params![]).await?.collect().await? {
+    for row in database.query_all(PREPARED, params![]).await? {
         let (gid, role): (String, String) = (row.get("gid")?, row.get("role")?);
         let (seconds, held) = (unsigned(row.get("seconds")?), row.get("held")?);
         holders.push(Holder {
@@ -121,7 +122,7 @@ async fn holders(database: &sql::Database, long: u64) -> Result<Vec<Holder>> {
             level: judge::transaction_level(Some(seconds), held, long),
         });
     }
-    for row in database.query(SLOTS, params![]).await?.collect().await? {
+    for row in database.query_all(SLOTS, params![]).await? {
         holders.push(slot(&row)?);
     }
     Ok(holders)

@@ -24,7 +24,7 @@ limit 3";
 
 /// Reports every database that is out of order, and the metrics of this one.
 pub(super) async fn check(database: &sql::Database, settings: &Settings, own: &str) -> Result<()> {
-    for row in database.query(AGES, params![]).await?.collect().await? {
+    for row in database.query_all(AGES, params![]).await? {
         let name: String = row.get("name")?;
         let ages = [
             ("transaction", "oldest_xid_age", row.get::<i64>("transactions")?, settings.freeze_max_age),
@@ -63,7 +63,7 @@ pub(super) async fn check(database: &sql::Database, settings: &Settings, own: &s
 
 async fn oldest_tables(database: &sql::Database) -> Result<String> {
     let mut line = String::new();
-    for row in database.query(OLDEST, params![]).await?.collect().await? {
+    for row in database.query_all(OLDEST, params![]).await? {
         let (schema, name, age): (String, String, i64) = (row.get("schema")?, row.get("name")?, row.get("age")?);
         let start = if line.is_empty() { "\noldest tables:" } else { "," };
         line.push_str(&format!("{start} {schema}.{name} {}", count(unsigned(age))));
