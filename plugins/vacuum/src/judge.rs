@@ -11,7 +11,7 @@ const XID_WARNING: i64 = 1_288_000_000;
 const HELD_CRITICAL: i64 = 200_000_000;
 /// The same for a slot in use, which is always a little behind.
 const HELD_WARNING: i64 = 1_000_000;
-/// Changes that InnoDB keeps for old snapshots, from which reads get slow.
+/// Changes that `InnoDB` keeps for old snapshots, from which reads get slow.
 const HISTORY_WARNING: u64 = 1_000_000;
 /// Ten times as many.
 const HISTORY_CRITICAL: u64 = 10_000_000;
@@ -119,7 +119,7 @@ pub(crate) fn slot_level(active: bool, held: i64) -> Option<Level> {
     level(!active || held >= HELD_WARNING, held >= HELD_CRITICAL)
 }
 
-/// How bad InnoDB's list of changes not yet purged is.
+/// How bad `InnoDB`'s list of changes not yet purged is.
 pub(crate) fn history_level(length: u64) -> Option<Level> {
     level(length >= HISTORY_WARNING, length >= HISTORY_CRITICAL)
 }

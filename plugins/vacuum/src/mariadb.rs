@@ -1,5 +1,5 @@
 //! MariaDB and MySQL: tables by the free space in their files, rewritten by OPTIMIZE TABLE, and the old snapshots that
-//! keep InnoDB from purging.
+//! keep `InnoDB` from purging.
 
 use taskhost_sdk::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::judge::{self, Rewrite, Thresholds, percent};
 use crate::upkeep::{self, Tally, Turn, bytes, finding, float, number, unsigned};
 use crate::words::{count, counted, size, span};
 
-/// InnoDB grows its files by up to four extents at a time and keeps some in reserve: less than this is no waste.
+/// `InnoDB` grows its files by up to four extents at a time and keeps some in reserve: less than this is no waste.
 const FREE_SPACE: u64 = 16 << 20;
 /// Tables that get a finding and metrics of their own; the others are in the log.
 const DETAILED: usize = 20;
@@ -158,7 +158,7 @@ async fn vacuum(database: &sql::Database, table: &Table, analyze: bool, detailed
 /// have a lock on it.
 async fn remedy(database: &sql::Database, turn: &Turn) -> Result<String> {
     if !matches!(turn, Turn::TimedOut(_)) {
-        return Ok("see to it that the role has select and insert on the table, which OPTIMIZE TABLE asks for".into());
+        return Ok("check that the role has select and insert on the table, which OPTIMIZE TABLE asks for".into());
     }
     let oldest = transactions(database).await?.and_then(|open| open.into_iter().next());
     Ok(match oldest {
@@ -172,15 +172,16 @@ async fn remedy(database: &sql::Database, turn: &Turn) -> Result<String> {
     })
 }
 
-/// Reports what keeps InnoDB from removing old versions of rows.
+/// Reports what keeps `InnoDB` from removing old versions of rows.
 async fn purge(database: &sql::Database, options: &Options) -> Result<()> {
     let Some(open) = transactions(database).await? else {
         let role = current_user(database).await?;
+        let (user, host) = role.rsplit_once('@').unwrap_or((&role, "%"));
         Finding::warning(&role, "cannot see others' transactions")
             .detail(
                 "the role has no PROCESS privilege: whether an old transaction keeps InnoDB from purging is unknown",
             )
-            .remedy(format!("grant process on *.* to {role};"))
+            .remedy(format!("grant process on *.* to '{user}'@'{host}';"))
             .report();
         return Ok(());
     };
@@ -317,6 +318,9 @@ fn summary(chosen: &[Table], all: usize, tally: &Tally, thresholds: Thresholds) 
             "nothing to vacuum: none of {} has {least} free that are {percent} % of it",
             counted(all, "table")
         );
+    }
+    if tally.vacuumed == 0 {
+        return format!("nothing vacuumed: {} of {} skipped", count(tally.skipped as u64), counted(all, "table"));
     }
     if rehearsing() {
         let free: u64 = chosen.iter().map(|table| table.free).sum();

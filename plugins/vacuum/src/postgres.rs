@@ -364,6 +364,9 @@ impl Plan<'_> {
                 self.thresholds.percent
             );
         }
+        if tally.vacuumed == 0 {
+            return format!("nothing vacuumed: {} of {} skipped", count(tally.skipped as u64), counted(all, "table"));
+        }
         if rehearsing() {
             return format!("would vacuum {of} with {} dead rows{skipped}", count(before));
         }
