@@ -46,7 +46,7 @@ const SHARED_MYSQL: &str = "
 select s.name as name from information_schema.innodb_tables s
 where s.space = 0 and s.name like concat(database(), '/%')";
 
-/// A table as information_schema has it.
+/// A table as `information_schema` has it.
 struct Table {
     name: String,
     engine: String,

@@ -3,6 +3,7 @@
 mod horizon;
 mod wraparound;
 
+use std::fmt::Write as _;
 use std::time::Duration as Pause;
 
 use taskhost_sdk::prelude::*;
@@ -66,6 +67,7 @@ where l.granted and l.relation::bigint = $1
 order by a.xact_start nulls last";
 
 /// What of the server bears on a vacuum.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of the server's own")]
 struct Settings {
     role: String,
     standby: bool,
@@ -167,7 +169,7 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
     let mut tally = Tally { skipped: denied.len(), ..Tally::default() };
     let (mut dead_before, mut dead_after) = (0, 0);
     for (index, (table, reason)) in chosen.iter().enumerate() {
-        progress(index as u64, Some(chosen.len() as u64), &table.subject());
+        progress(index as u64, Some(chosen.len() as u64), table.subject());
         let before = table.rows.dead;
         if let Some(after) = plan.vacuum(table, *reason, index < DETAILED).await? {
             tally.vacuumed(table.rows.bytes, after.bytes);
@@ -262,7 +264,7 @@ impl Plan<'_> {
             }
             let rows = self.database.query_all(&statement, params![table.id]).await?;
             let Some(row) = rows.first() else {
-                Finding::ok(&table.subject(), "dropped meanwhile").detail("the table is gone").report();
+                Finding::ok(table.subject(), "dropped meanwhile").detail("the table is gone").report();
                 return Ok(None);
             };
             let after = self::table(row)?;
@@ -270,7 +272,7 @@ impl Plan<'_> {
                 return Ok(Some(after));
             }
         }
-        Finding::warning(&table.subject(), "not vacuumed")
+        Finding::warning(table.subject(), "not vacuumed")
             .detail("the server reported no error, but its statistics count no vacuum of the table")
             .remedy("look in the server's log for a line like `skipping vacuum of`")
             .report();
@@ -287,7 +289,7 @@ impl Plan<'_> {
             let since =
                 seconds.map(|s| format!(", in a transaction open for {}", span(unsigned(s)))).unwrap_or_default();
             let mode: String = row.get("mode")?;
-            detail.push_str(&format!("\n{mode} held by pid {pid} ({}){since}", horizon::who(&role, &application)));
+            let _ = write!(detail, "\n{mode} held by pid {pid} ({}){since}", horizon::who(&role, &application));
             remedy = format!("let it end, or end it: select pg_terminate_backend({pid});");
         }
         Finding::warning(table.subject(), "skipped: locked").detail(detail).remedy(remedy).report();

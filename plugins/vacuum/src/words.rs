@@ -1,5 +1,7 @@
 //! Figures as people read them.
 
+use std::fmt::Write as _;
+
 /// With a comma between thousands: `1,250,000`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -48,7 +50,7 @@ pub(crate) fn span(seconds: u64) -> String {
 pub(crate) fn some_of(names: &[&str], shown: usize) -> String {
     let mut out = names.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
     if names.len() > shown {
-        out.push_str(&format!(" and {} more", names.len() - shown));
+        let _ = write!(out, " and {} more", names.len() - shown);
     }
     out
 }

@@ -1,5 +1,7 @@
 //! Who keeps dead rows alive: no vacuum removes a row that some snapshot may still see.
 
+use std::fmt::Write as _;
+
 use taskhost_sdk::prelude::*;
 use taskhost_sdk::report::next_action_on;
 
@@ -37,7 +39,7 @@ where s.xmin is not null or s.catalog_xmin is not null";
 
 /// One that holds the horizon back.
 struct Holder {
-    /// `pid 123`, `prepared transaction `x``.
+    /// `pid 123`, `slot cdc`.
     subject: String,
     /// Who and how long.
     detail: String,
@@ -94,7 +96,7 @@ pub(super) async fn explain(database: &sql::Database, subject: &str, figures: St
     let others: Vec<_> = others.iter().map(|holder| holder.subject.as_str()).collect();
     let mut remedy = oldest.remedy.clone();
     if !others.is_empty() {
-        detail.push_str(&format!("\nand, less far, by {}", some_of(&others, 5)));
+        let _ = write!(detail, "\nand, less far, by {}", some_of(&others, 5));
         remedy.push_str(" then the others, which hold rows too");
     }
     report.detail(detail).remedy(remedy).report();
@@ -138,15 +140,15 @@ fn session(row: &sql::Row, long: u64) -> Result<Holder> {
     let walsender = backend == "walsender";
     let mut detail = who(&role, &application);
     if !client.is_empty() {
-        detail.push_str(&format!(" from {client}"));
+        let _ = write!(detail, " from {client}");
     }
     if !state.is_empty() && !walsender {
-        detail.push_str(&format!(", {state}"));
+        let _ = write!(detail, ", {state}");
     }
     if let Some(seconds) = seconds {
-        detail.push_str(&format!(", transaction open for {}", span(seconds)));
+        let _ = write!(detail, ", transaction open for {}", span(seconds));
     }
-    detail.push_str(&format!("; {}", since(held)));
+    let _ = write!(detail, "; {}", since(held));
     Ok(Holder {
         subject: format!("pid {pid}"),
         detail,
@@ -192,7 +194,7 @@ fn slot(row: &sql::Row) -> Result<Holder> {
     })
 }
 
-/// `app, application `reports``.
+/// The role, and the application where it has a name.
 pub(super) fn who(role: &str, application: &str) -> String {
     let role = if role.is_empty() { "no role" } else { role };
     if application.is_empty() { role.to_owned() } else { format!("{role}, application `{application}`") }

@@ -1,6 +1,8 @@
 //! How far the database is from the point where PostgreSQL stops taking writes, to save rows from being overtaken by its
 //! transaction counter.
 
+use std::fmt::Write as _;
+
 use taskhost_sdk::prelude::*;
 
 use super::Settings;
@@ -10,7 +12,8 @@ use crate::words::count;
 
 /// The whole server stops where one of its databases gets too old.
 const AGES: &str = "
-select d.datname::text as name, age(d.datfrozenxid)::bigint as transactions, mxid_age(d.datminmxid)::bigint as multixacts
+select d.datname::text as name, age(d.datfrozenxid)::bigint as transactions, mxid_age(d.datminmxid)::bigint as multixacts,
+       d.datallowconn as open
 from pg_database d
 order by transactions desc";
 
@@ -49,13 +52,15 @@ pub(super) async fn check(database: &sql::Database, settings: &Settings, own: &s
             if name == own && counter == "transaction" {
                 detail.push_str(&oldest_tables(database).await?);
             }
-            finding(level, &name, &format!("{counter} ids run out"))
-                .detail(detail)
-                .remedy(format!(
-                    "end what holds old transactions (the findings beside this one), then, connected to `{name}`: \
-                     vacuum (freeze); watch pg_stat_progress_vacuum"
-                ))
-                .report();
+            let remedy = if row.get("open")? {
+                format!(
+                    "end what holds old transactions (the findings beside this one), then, connected to `{name}`: vacuum \
+                     (freeze); watch pg_stat_progress_vacuum"
+                )
+            } else {
+                "nobody can connect to it, so only autovacuum reaches it: see that it is on, and what slows it".into()
+            };
+            finding(level, &name, &format!("{counter} ids run out")).detail(detail).remedy(remedy).report();
         }
     }
     Ok(())
@@ -66,7 +71,7 @@ async fn oldest_tables(database: &sql::Database) -> Result<String> {
     for row in database.query_all(OLDEST, params![]).await? {
         let (schema, name, age): (String, String, i64) = (row.get("schema")?, row.get("name")?, row.get("age")?);
         let start = if line.is_empty() { "\noldest tables:" } else { "," };
-        line.push_str(&format!("{start} {schema}.{name} {}", count(unsigned(age))));
+        let _ = write!(line, "{start} {schema}.{name} {}", count(unsigned(age)));
     }
     Ok(line)
 }
