@@ -49,12 +49,10 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
     }
     let name = &*server.database;
     let mut tally = Tally::default();
-    let before = File::read(database).await?;
     if !is_sound(database, name).await? {
-        tally.skipped = 1;
-        tally.report(before.size());
         return Ok(format!("not vacuumed: {name} is damaged"));
     }
+    let before = File::read(database).await?;
     let mode = match number(database, "auto_vacuum").await? {
         1 => "full",
         2 => "incremental",
@@ -132,13 +130,15 @@ async fn checkpoint(database: &sql::Database, name: &str) -> Result<()> {
 /// Whether every page is where it should be. What is not is reported: a vacuum of a damaged file can lose what could
 /// still be saved.
 async fn is_sound(database: &sql::Database, name: &str) -> Result<bool> {
-    let mut damage = Vec::new();
-    for row in database.query_all("pragma quick_check", params![]).await? {
-        let line: String = row.get(0)?;
-        if line != "ok" {
-            damage.push(line);
+    let damage = match database.query_all("pragma quick_check", params![]).await {
+        Ok(rows) => {
+            let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
+            lines.into_iter().filter(|line| line != "ok").collect()
         }
-    }
+        // Bad enough that the check itself cannot be read to its end.
+        Err(sql::Error::Database(error)) if is_damage(&error.code) => vec![error.message],
+        Err(error) => return Err(error.into()),
+    };
     if damage.is_empty() {
         return Ok(true);
     }
@@ -154,10 +154,27 @@ async fn is_sound(database: &sql::Database, name: &str) -> Result<bool> {
     Ok(false)
 }
 
+/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`, extended or not: the low byte is the primary code.
+fn is_damage(code: &str) -> bool {
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
 async fn number(database: &sql::Database, pragma: &str) -> Result<u64> {
     database.query_one(&format!("pragma {pragma}"), params![]).await?.get(0)
 }
 
 async fn text(database: &sql::Database, pragma: &str) -> Result<String> {
     database.query_one(&format!("pragma {pragma}"), params![]).await?.get(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_damage;
+
+    #[test]
+    fn damage_is_told_from_other_errors() {
+        for (code, expected) in [("11", true), ("26", true), ("267", true), ("5", false), ("261", false), ("", false)] {
+            assert_eq!(is_damage(code), expected, "{code}");
+        }
+    }
 }
