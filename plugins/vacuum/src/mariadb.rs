@@ -16,7 +16,7 @@ const DETAILED: usize = 20;
 /// The lengths are estimates, and MySQL 8 keeps them for up to a day (`information_schema_stats_expiry`).
 const TABLES: &str = "
 select t.table_name as name, t.engine as engine, cast(coalesce(t.table_rows, 0) as signed) as live,
-       cast(coalesce(t.data_length, 0) + coalesce(t.index_length, 0) as signed) as used,
+       cast(coalesce(t.data_length, 0) + coalesce(t.index_length, 0) as signed) as length,
        cast(coalesce(t.data_free, 0) as signed) as free
 from information_schema.tables t
 where t.table_schema = database() and t.table_type = 'BASE TABLE'
@@ -247,13 +247,12 @@ async fn tables(database: &sql::Database) -> Result<Vec<Table>> {
     let rows = database.query_all(TABLES, params![]).await?;
     rows.iter()
         .map(|row| {
-            Ok(Table {
-                name: row.get("name")?,
-                engine: row.get("engine")?,
-                live: unsigned(row.get("live")?),
-                used: unsigned(row.get("used")?),
-                free: unsigned(row.get("free")?),
-            })
+            let engine: String = row.get("engine")?;
+            let free = unsigned(row.get("free")?);
+            let length = unsigned(row.get("length")?);
+            // InnoDB counts free space beside the data, the others as a part of it.
+            let used = if engine.eq_ignore_ascii_case("InnoDB") { length } else { length.saturating_sub(free) };
+            Ok(Table { name: row.get("name")?, engine, live: unsigned(row.get("live")?), used, free })
         })
         .collect()
 }
