@@ -47,7 +47,7 @@ impl Reader {
 
     fn byte(&mut self, byte: u8, records: &mut Vec<Record>) -> Result<(), Error> {
         match (self.state, byte) {
-            (Place::Return, b'\n') | (Place::FieldStart | Place::Plain | Place::Quote, b'\n') => {
+            (Place::Return | Place::FieldStart | Place::Plain | Place::Quote, b'\n') => {
                 self.end_record(records)?;
             }
             (Place::Return, _) => return Err(self.wrong("a carriage return stands alone; quote the field")),

@@ -14,7 +14,7 @@ const MOST: usize = 8;
 /// Idle connections kept for one target and purpose.
 const KEPT: usize = 4;
 /// How long an idle connection is kept.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+const KEPT_FOR: Duration = Duration::from_mins(1);
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long setting a connection back may take.
@@ -45,16 +45,14 @@ impl Pools {
         let Ok(Ok(place)) = place else {
             return Err(Error::TimedOut(format!("all {MOST} connections to {} are in use", target.shown)));
         };
-        while let Some(connection) = pool.take_idle() {
+        if let Some(connection) = pool.take_idle() {
             let mut lease = Lease::new(connection, &pool, jobs, place);
-            match tokio::time::timeout(RESET_LIMIT, lease.connection()?.limit(limits)).await {
-                Ok(Ok(())) => return Ok(lease),
-                // The server was restarted, or ended the connection: the others are as dead.
-                _ => {
-                    pool.lock().clear();
-                    return pool.open(limits, jobs, lease.into_place()?).await;
-                }
+            if let Ok(Ok(())) = tokio::time::timeout(RESET_LIMIT, lease.connection()?.limit(limits)).await {
+                return Ok(lease);
             }
+            // The server was restarted, or ended the connection: the others are as dead.
+            pool.lock().clear();
+            return pool.open(limits, jobs, lease.into_place()?).await;
         }
         pool.open(limits, jobs, place).await
     }

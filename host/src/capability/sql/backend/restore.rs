@@ -116,12 +116,12 @@ fn read(dialect: Dialect, confined: bool, mut data: ByteReceiver, steps: &mpsc::
     let mut dump = Dump::new(dialect);
     let (mut events, mut skipped) = (Vec::new(), 0);
     while let Some(chunk) = data.blocking_next() {
-        dump.push(chunk, &mut |event| events.push(event)).map_err(unreadable)?;
+        dump.push(chunk, &mut |event| events.push(event)).map_err(|error| unreadable(&error))?;
         let line = dump.line();
         send(dialect, confined, &mut events, line, &mut skipped, steps)?;
     }
     let line = dump.line();
-    let summary = dump.finish(&mut |event| events.push(event)).map_err(unreadable)?;
+    let summary = dump.finish(&mut |event| events.push(event)).map_err(|error| unreadable(&error))?;
     send(dialect, confined, &mut events, line, &mut skipped, steps)?;
     Ok(Read { bytes: summary.bytes, skipped })
 }
@@ -166,6 +166,6 @@ fn refused(line: u64, why: &str) -> Error {
     Refusal::NotGranted(format!("the dump is refused before line {line}: {why}")).into()
 }
 
-fn unreadable(error: DumpError) -> Error {
+fn unreadable(error: &DumpError) -> Error {
     Error::Invalid(format!("the dump cannot be read: {error}"))
 }

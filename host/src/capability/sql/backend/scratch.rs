@@ -15,7 +15,7 @@ use super::{Connection, Dialect, Error, Lease, Purpose, Slot, Target};
 /// What the names of scratch databases and directories begin with; 32 hexadecimal digits follow.
 pub(super) const PREFIX: &str = "taskhost_scratch_";
 /// A directory without a lock file is given this long to get one.
-const YOUNG: Duration = Duration::from_secs(60);
+const YOUNG: Duration = Duration::from_mins(1);
 
 /// One scratch database.
 pub(crate) struct ScratchDatabase {

@@ -152,10 +152,13 @@ pub(crate) async fn copy_out(
         return result;
     }
     let (mut rows, mut source) = super::channel();
-    let write = async {
+    // Owns the source, so that the read ends with a guest that lets go.
+    let write = async move {
         while let Some(batch) = source.batches.recv().await {
             let mut out = Vec::new();
-            batch.iter().for_each(|row| csv::write(row, &mut out));
+            for row in &batch {
+                csv::write(row, &mut out);
+            }
             sink.send(out.into()).await.map_err(|_| Error::Abandoned)?;
         }
         Ok(())

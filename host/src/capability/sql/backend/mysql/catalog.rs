@@ -41,7 +41,7 @@ impl Connection {
         Ok(())
     }
 
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "the other drivers need it")]
+    #[expect(clippy::unused_async, reason = "the other drivers need it")]
     pub(in super::super) async fn table_of_index(&mut self, _: &wit::Table) -> Result<TableName, Error> {
         Err(Error::Unsupported("an index is rebuilt with its table here; name the table".into()))
     }

@@ -167,12 +167,12 @@ impl Connection {
     }
 
     /// The server has nothing read-only inside a transaction that writes; that is left to the check of the text.
-    #[expect(clippy::unused_async, clippy::unnecessary_wraps, clippy::unused_self, reason = "the others need it")]
+    #[expect(clippy::unused_async, reason = "the others need it")]
     pub(super) async fn begin_reading(&mut self) -> Result<(), Error> {
         Ok(())
     }
 
-    #[expect(clippy::unused_async, clippy::unnecessary_wraps, clippy::unused_self, reason = "the others need it")]
+    #[expect(clippy::unused_async, reason = "the others need it")]
     pub(super) async fn end_reading(&mut self) -> Result<(), Error> {
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::capability::stream::ByteReceiver;
 /// How long a server may take to stop what it does.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long a transaction may sit between two statements.
-const IDLE_LIMIT: Duration = Duration::from_secs(600);
+const IDLE_LIMIT: Duration = Duration::from_mins(10);
 /// Server version from which a backend notices by itself that its client is gone.
 const CHECKS_CLIENT: u32 = 140_000;
 
@@ -66,11 +66,9 @@ impl Connection {
         let inner = options.connect().await.map_err(|error| target.unreachable(reason(&error)))?;
         let version = inner.server_version_num().unwrap_or_default();
         let mut connection = Self { inner, options, target: target.clone(), backend: 0, version, open: false };
-        let mut settings = String::new();
         for (name, value) in super::super::statement::session_settings(Dialect::Postgres) {
-            settings.push_str(&format!("SET {name} = {}; ", quote::text(value)));
+            connection.command(&format!("SET {name} = {}", quote::text(value))).await?;
         }
-        connection.command(&settings).await?;
         if version >= CHECKS_CLIENT {
             // Where the server's system cannot do it, it says so; a killed host is then noticed later.
             let _ = connection.command("SET client_connection_check_interval = '1s'").await;

@@ -150,13 +150,13 @@ impl Connection {
     }
 
     /// A file gives whoever opens it everything; the authorizer is what holds this process back.
-    #[expect(clippy::unused_async, clippy::unnecessary_wraps, clippy::unused_self, reason = "the servers need it")]
+    #[expect(clippy::unused_async, reason = "the servers need it")]
     pub(super) async fn powers(&mut self) -> Result<Option<String>, Error> {
         Ok(None)
     }
 
     /// The authorizer lets a scratch file's session reach nothing else.
-    #[expect(clippy::unused_async, clippy::unnecessary_wraps, clippy::unused_self, reason = "the servers need it")]
+    #[expect(clippy::unused_async, reason = "the servers need it")]
     pub(super) async fn is_confined(&mut self) -> Result<bool, Error> {
         Ok(true)
     }
