@@ -208,19 +208,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         encode: Codec,
     ) -> Result<Written, Error> {
         let call = Call::new(accessor, &directory)?;
-        let target = format!("{} -> {to}", paths.join(" "));
-        let all: Result<Vec<_>, _> = paths.iter().chain([&to]).map(|path| RelativePath::parse(path)).collect();
-        let verdict = match &all {
-            Ok(paths) => paths.iter().try_for_each(|path| call.grant.allows_path(&call.slot, path)),
-            Err(error) if error.escapes() => Err(Refusal::NotGranted(error.to_string())),
-            Err(_) => Ok(()),
-        };
-        let permit = call.enter("archive", Impact::Change, &[Access::Read, Access::Write], &target, verdict)?;
-        let mut paths = match all {
-            Ok(paths) => paths,
-            Err(error) => return settle(permit, Err(error.into())),
-        };
-        let to = paths.pop().unwrap_or_default();
+        let (permit, paths, to) = call.enter_archive(&paths, &to)?;
         call.make(permit, move |root, writing| archive::archive(root, &paths, &to, encode, writing)).await
     }
 
@@ -336,7 +324,7 @@ impl Call {
         }
     }
 
-    fn enter_path(
+    pub(super) fn enter_path(
         &self,
         operation: &'static str,
         impact: Impact,
@@ -351,7 +339,7 @@ impl Call {
         }
     }
 
-    fn enter_pair(
+    pub(super) fn enter_pair(
         &self,
         operation: &'static str,
         impact: Impact,
@@ -367,7 +355,26 @@ impl Call {
         }
     }
 
-    async fn open_file(&self, operation: &'static str, path: &str) -> Result<(Permit, Opened), Error> {
+    pub(super) fn enter_archive(
+        &self,
+        paths: &[String],
+        to: &str,
+    ) -> Result<(Permit, Vec<RelativePath>, RelativePath), Error> {
+        let (verdicts, parsed): (Vec<_>, Vec<_>) =
+            paths.iter().map(String::as_str).chain([to]).map(|path| self.judge(path)).unzip();
+        let target = format!("{} -> {to}", paths.join(" "));
+        let verdict = verdicts.into_iter().collect();
+        let permit = self.enter("archive", Impact::Change, &[Access::Read, Access::Write], &target, verdict)?;
+        match parsed.into_iter().collect::<Result<Vec<_>, _>>() {
+            Ok(mut paths) => {
+                let to = paths.pop().unwrap_or_default();
+                Ok((permit, paths, to))
+            }
+            Err(error) => settle(permit, Err(error)),
+        }
+    }
+
+    pub(super) async fn open_file(&self, operation: &'static str, path: &str) -> Result<(Permit, Opened), Error> {
         let (permit, path) = self.enter_path(operation, Impact::Observe, &[Access::Read], path)?;
         let root = Arc::clone(&self.root);
         match self.ticket.wait(move |_| root.open_file(&path)).await {
@@ -377,7 +384,7 @@ impl Call {
     }
 
     /// Prepares a new file, and makes it lasting only while the run still waits for it.
-    async fn make(
+    pub(super) async fn make(
         &self,
         mut permit: Permit,
         prepare: impl FnOnce(&Root, &mut Writing<'_>) -> Result<Prepared, Error> + Send + 'static,
@@ -403,7 +410,7 @@ impl Call {
     }
 
     /// Changes a name.
-    async fn change(
+    pub(super) async fn change(
         &self,
         mut permit: Permit,
         work: impl FnOnce(&Root, bool) -> Result<(), Error> + Send + 'static,
@@ -467,7 +474,7 @@ impl Call {
 }
 
 /// Journals how a call ended, and hands its result on.
-fn settle<T>(mut permit: Permit, result: Result<T, Error>) -> Result<T, Error> {
+pub(super) fn settle<T>(mut permit: Permit, result: Result<T, Error>) -> Result<T, Error> {
     match &result {
         // Journaled as abandoned.
         Err(Error::GivenUp) => drop(permit),
@@ -523,7 +530,7 @@ fn each_for_guest<T>(results: Vec<Result<T, Error>>) -> wasmtime::Result<Vec<Res
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -87,6 +87,12 @@ impl Root {
         Ok(Self { slot, grant, dir: Arc::new(dir), volume })
     }
 
+    /// cap-std's own handle, to see what it refuses where nothing is checked before.
+    #[cfg(test)]
+    pub(in super::super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     pub(super) fn grant(&self) -> &Grant {
         &self.grant
     }
