@@ -112,24 +112,29 @@ impl Root {
 
     /// The directory at `path`, and where it is with the links resolved.
     pub(super) fn directory(&self, path: &RelativePath) -> Result<(Arc<Dir>, RelativePath), Error> {
+        self.directory_for(path, path)
+    }
+
+    /// As [`directory`](Self::directory), for what is asked for in it, which errors name.
+    fn directory_for(&self, path: &RelativePath, asked: &RelativePath) -> Result<(Arc<Dir>, RelativePath), Error> {
         match self.descend(path) {
             Ok(dir) => Ok((dir, path.clone())),
             Err(Stopped::Link) => {
-                let resolved = self.resolve(path)?;
-                let dir = self.descend(&resolved).map_err(|stopped| stopped.into_error(path))?;
+                let resolved = self.resolve(path, asked)?;
+                let dir = self.descend(&resolved).map_err(|stopped| stopped.into_error(asked))?;
                 Ok((dir, resolved))
             }
-            Err(stopped) => Err(stopped.into_error(path)),
+            Err(stopped) => Err(stopped.into_error(asked)),
         }
     }
 
-    /// Where `path` leads with all links followed, below the root and granted.
-    fn resolve(&self, path: &RelativePath) -> Result<RelativePath, Error> {
+    /// Where `path` leads with all links followed, below the root.
+    fn resolve(&self, path: &RelativePath, asked: &RelativePath) -> Result<RelativePath, Error> {
         let bytes = path.to_bytes();
         let found = self.dir.canonicalize(Path::new(OsStr::from_bytes(&bytes)));
-        let found = found.map_err(|error| match Error::system("follow", path, &error) {
+        let found = found.map_err(|error| match Error::system("follow", asked, &error) {
             Error::Refused(_) => {
-                Error::Refused(format!("`{path}` leads out of the slot's directory through a symbolic link"))
+                Error::Refused(format!("`{asked}` leads out of the slot's directory through a symbolic link"))
             }
             other => other,
         })?;
@@ -162,7 +167,7 @@ impl Root {
         let (dir, resolved) = match &last.0 {
             Some((known, dir, resolved)) if *known == parent => (Arc::clone(dir), resolved.clone()),
             _ => {
-                let (dir, resolved) = self.directory(&parent)?;
+                let (dir, resolved) = self.directory_for(&parent, path)?;
                 last.0 = Some((parent.clone(), Arc::clone(&dir), resolved.clone()));
                 (dir, resolved)
             }
@@ -180,7 +185,7 @@ impl Root {
         let stat = place.stat("read")?;
         let place = match kind(&stat) {
             Kind::Symlink => {
-                let resolved = self.resolve(path)?;
+                let resolved = self.resolve(path, path)?;
                 self.grant.allows_path(&self.slot, &resolved)?;
                 self.place(&resolved, &mut LastDirectory::default())?
             }

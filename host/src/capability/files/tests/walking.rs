@@ -82,11 +82,10 @@ fn a_tree_of_ten_thousand_levels_is_walked_read_and_removed() {
     assert_eq!(world.read(&bottom.path).unwrap(), b"");
     assert!(world.remove(&[&bottom.path]).remove(0).is_ok());
     // What clears the directory after the test opens as many as there are levels.
-    for _ in 0..LEVELS {
+    for _ in 1..LEVELS {
         fs::rename(world.root.join("d"), world.root.join("upper")).unwrap();
         fs::rename(world.root.join("upper/d"), world.root.join("d")).unwrap();
         fs::remove_dir_all(world.root.join("upper")).unwrap();
-        fs::remove_dir(world.root.join("e")).ok();
     }
 }
 
