@@ -1,0 +1,62 @@
+//! The manifest beside a backup: what its maker says is in it. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// `NAME.manifest.json`. Every field may be missing; fields that are not known are left alone, for whoever else reads it.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    /// When the backup was made, as text for people.
+    pub(crate) created: Option<String>,
+    /// Rows by table: `{"public.users": 1234}`.
+    #[serde(default)]
+    pub(crate) tables: BTreeMap<String, u64>,
+    /// SHA-256 of the backup file as it is stored, in hexadecimal.
+    pub(crate) sha256: Option<String>,
+}
+
+impl Manifest {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if let Some(sum) = &manifest.sha256
+            && !(sum.len() == 64 && sum.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        {
+            return Err(format!("`sha256` is \"{sum}\", not 64 hexadecimal digits"));
+        }
+        Ok(manifest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_says_what_it_knows() {
+        let sum = "AB".repeat(32);
+        let text = format!(r#"{{"created": "2026-11-23", "tables": {{"public.users": 12}}, "sha256": "{sum}", "by": 1}}"#);
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        assert_eq!(manifest.tables, BTreeMap::from([("public.users".into(), 12)]));
+        assert_eq!((manifest.created.as_deref(), manifest.sha256), (Some("2026-11-23"), Some(sum)));
+        assert_eq!(Manifest::parse(b"{}").unwrap(), Manifest::default());
+    }
+
+    #[test]
+    fn a_manifest_that_makes_no_sense_says_where() {
+        for (text, expected) in [
+            ("", "EOF"),
+            ("[]", "line 1"),
+            (r#"{"tables": {"a": -1}}"#, "line 1 column 20"),
+            (r#"{"tables": {"a": "many"}}"#, "invalid type: string"),
+            (r#"{"sha256": "abc"}"#, "not 64 hexadecimal digits"),
+        ] {
+            let error = Manifest::parse(text.as_bytes()).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}
