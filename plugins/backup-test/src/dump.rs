@@ -207,10 +207,18 @@ mod tests {
                 Some(Postgres),
                 Ending::Whole,
             ),
-            (&["-- PostgreSQL database dump", "COMMIT;", "-- Dump completed"], Some(Postgres), Ending::CutShort(Postgres)),
+            (
+                &["-- PostgreSQL database dump", "COMMIT;", "-- Dump completed"],
+                Some(Postgres),
+                Ending::CutShort(Postgres),
+            ),
             (&["-- PostgreSQL database cluster dump"], Some(Cluster), Ending::CutShort(Cluster)),
             (
-                &["/*M!999999\\- enable the sandbox mode */", "-- MariaDB dump 10.19", "-- Dump completed on 2026-11-23"],
+                &[
+                    "/*M!999999\\- enable the sandbox mode */",
+                    "-- MariaDB dump 10.19",
+                    "-- Dump completed on 2026-11-23",
+                ],
                 Some(Mysql),
                 Ending::Whole,
             ),

@@ -1,1 +1,258 @@
-//! The `backup-test` plugin.
+//! Tests a backup by restoring it: the newest dump is streamed into a scratch database, what came back is counted and
+//! checked, and the database is dropped. When the newest is bad, older ones are tried, so that the operator knows which
+//! one to rely on.
+//!
+//! It must never call a backup good that it did not restore to its end, nor bad for what the server or the grant did.
+
+mod catalog;
+mod dump;
+mod judge;
+mod manifest;
+mod reference;
+mod selection;
+mod trial;
+mod verdict;
+mod words;
+
+use std::time::SystemTime;
+
+use taskhost_sdk::files::{Directory, Entry, Filter};
+use taskhost_sdk::prelude::*;
+
+use selection::Selected;
+use trial::{Bench, Restored, Verdict};
+use words::{age, count, counted, size, took};
+
+const BACKUPS: files::Slot =
+    files::Slot::new("backups", "the dumps to test, and manifests beside them; only read").read();
+const DATABASE: sql::Slot = sql::Slot::new(
+    "database",
+    "dumps are restored into a scratch database on its server, and their rows compared with the live tables",
+)
+.scratch();
+
+/// Older backups that are tried when the newest is bad.
+const OLDER_TRIES: usize = 3;
+/// Judgements on one backup that get a finding each.
+const FINDINGS: usize = 20;
+
+#[derive(Parameters)]
+struct Options {
+    /// Test this file, by its path below the directory, not the newest.
+    file: Option<String>,
+    /// Which files are backups.
+    #[parameter(default = "*.sql,*.sql.gz,*.sql.zst,*.dump,*.dump.gz,*.dump.zst")]
+    pattern: Vec<String>,
+    /// A newest backup that is older than this is a warning.
+    #[parameter(default = "26h", min = "1m")]
+    max_age: Duration,
+    /// A backup that is smaller than the ones before it by more than this is a warning, in per cent.
+    #[parameter(default = 50, min = 1, max = 100)]
+    size_drop_percent: u64,
+    /// How far row counts may be apart from the manifest's or the live tables', in per cent.
+    #[parameter(default = 10.0, min = 0, max = 100)]
+    tolerance_percent: f64,
+    /// What restored rows are held against; auto is the manifest where there is one, else the live database.
+    #[parameter(default = Compare::Auto)]
+    compare: Compare,
+    /// Tables that must be in the backup, with rows.
+    #[parameter(default = "")]
+    expect_tables: Vec<String>,
+    /// Fewer rows than this in the whole backup are critical.
+    #[parameter(default = 0)]
+    minimum_rows: u64,
+    /// When the newest backup is bad, try older ones, up to three, until one is good.
+    #[parameter(default = true)]
+    fallback: bool,
+}
+
+#[derive(Choice, Clone, Copy, PartialEq, Eq)]
+enum Compare {
+    Auto,
+    Manifest,
+    Live,
+    Nothing,
+}
+
+#[task(summary = "restores the newest backup into a scratch database and checks what came back", slots = [BACKUPS, DATABASE])]
+async fn backup_test(options: Options) -> Result<String> {
+    let directory = BACKUPS.open()?;
+    let (entries, looked_at) = backups(&directory, &options).await?;
+    let Some(selected) = selection::select(entries, options.file.as_deref()) else {
+        Finding::critical("backups", "there is no backup")
+            .detail(format!("none of {looked_at} is named {}", options.pattern.join(" or ")))
+            .remedy("see that backups are made and land here; pattern=... says how they are named")
+            .report();
+        return Ok("there is no backup to test".into());
+    };
+    let now = now();
+    judge_series(&selected, &options, now);
+    let live = DATABASE.open()?;
+    let dialect = live.server().await?.dialect;
+    let mut bench = Bench { directory: &directory, live: &live, dialect, options: &options, reference: None };
+    let older = if options.fallback { OLDER_TRIES } else { 0 };
+    let tries: Vec<&Entry> = std::iter::once(&selected.newest).chain(selected.earlier.iter().take(older)).collect();
+    for (tried, entry) in tries.iter().enumerate() {
+        progress(tried as u64, Some(tries.len() as u64), format!("restoring {} ({})", entry.path, size(entry.size)));
+        let verdict = bench.test(entry).await?;
+        report(entry, &verdict);
+        let Verdict::Restored(restored) = verdict else { continue };
+        if restored.is_good() {
+            report_good(entry, &restored, &selected, now);
+            return Ok(summary(entry, &restored, &selected));
+        }
+    }
+    Ok(none_is_good(&selected, &tries))
+}
+
+/// The files that the pattern names, with the file that the operator names, and how many entries were looked at.
+async fn backups(directory: &Directory, options: &Options) -> Result<(Vec<Entry>, String)> {
+    let filter = Filter {
+        include: options.pattern.clone(),
+        exclude: vec![selection::NOT_BACKUPS.into()],
+        // One that is being written now is no backup yet.
+        closed_only: true,
+        ..Filter::default()
+    };
+    let (mut entries, walked) = directory.entries(filter).await?.collect().await?;
+    for problem in &walked.problems {
+        Finding::warning(&problem.path, "could not be read")
+            .detail(&problem.message)
+            .remedy("give the host's user the right to read it: the newest backup may be in there")
+            .report();
+    }
+    if let Some(file) = &options.file
+        && !entries.iter().any(|entry| entry.path == *file)
+    {
+        entries.push(directory.stat(file.clone()).await.context(format!("file={file}"))?);
+    }
+    let mut looked_at = counted(walked.visited, "entry").replace("entrys", "entries");
+    if walked.open > 0 {
+        looked_at += &format!(" ({} open, so perhaps being written now, left out)", count(walked.open));
+        log::info(format!("{} files that a process has open are left out", walked.open));
+    }
+    Ok((entries, looked_at))
+}
+
+/// Holds the newest backup against the clock and the ones before it.
+fn judge_series(selected: &Selected, options: &Options, now: i64) {
+    let newest = &selected.newest;
+    let seconds = selection::age(newest, now);
+    let max_age = options.max_age.as_secs();
+    #[expect(clippy::cast_precision_loss, reason = "ages and sizes")]
+    {
+        let metric = Metric::new("backup_age", seconds as f64).unit(Unit::Seconds);
+        // A file that is named may be of any age.
+        if options.file.is_some() { metric } else { metric.warn_above(max_age as f64) }.report();
+        Metric::new("backup_size", newest.size as f64).unit(Unit::Bytes).report();
+    }
+    if options.file.is_none() && seconds > max_age {
+        Finding::warning(&newest.path, "newest backup is old")
+            .detail(format!("{} old; max-age is {}", age(seconds), age(max_age)))
+            .remedy("see why no newer one was made: the backup job, its schedule, the disk")
+            .report();
+    }
+    if let Some(usual) = selection::shrunk_from(newest, &selected.earlier, options.size_drop_percent) {
+        Finding::warning(&newest.path, "backup is much smaller than the ones before it")
+            .detail(format!("{}; the ones before it have {}", size(newest.size), size(usual)))
+            .remedy("see what is no longer in it, or whether it was cut short; a purge of old rows explains it too")
+            .report();
+    }
+    if !selected.others.is_empty() {
+        log::warn(format!(
+            "not tested: other backups in the directory, {}; test them by pattern=...",
+            selected.others.join(", ")
+        ));
+    }
+}
+
+/// Reports what is wrong with one backup.
+fn report(entry: &Entry, verdict: &Verdict) {
+    match verdict {
+        Verdict::Broken(broken) => {
+            Finding::critical(&entry.path, broken.title).detail(&broken.detail).remedy(&broken.remedy).report();
+        }
+        Verdict::Unfit(what, remedy) => {
+            Finding::warning(&entry.path, "backup cannot be tested").detail(what).remedy(remedy).report();
+        }
+        Verdict::Restored(restored) => {
+            for judgement in restored.judgements.iter().take(FINDINGS) {
+                // The subject may be a table: the file is named too.
+                let detail = match judgement.subject == entry.path {
+                    true => judgement.detail.clone(),
+                    false => format!("{}: {}", entry.path, judgement.detail),
+                };
+                Finding::new(judgement.severity, &judgement.subject, judgement.title)
+                    .detail(detail)
+                    .remedy(judgement.remedy)
+                    .report();
+            }
+            if let Some(more) = restored.judgements.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
+                Finding::warning(&entry.path, "more is wrong with what was restored")
+                    .detail(format!("{} further findings of these kinds", count(more as u64)))
+                    .report();
+            }
+        }
+    }
+}
+
+/// Reports the backup that can be relied on, and what its restore took.
+fn report_good(entry: &Entry, restored: &Restored, selected: &Selected, now: i64) {
+    let old = selection::age(entry, now);
+    #[expect(clippy::cast_precision_loss, reason = "sizes and counts")]
+    for (name, value, unit) in [
+        ("recovery_point_age", old as f64, Unit::Seconds),
+        ("restore_time", restored.seconds, Unit::Seconds),
+        ("restored_bytes", restored.bytes as f64, Unit::Bytes),
+        ("restored_rows", restored.rows as f64, Unit::None),
+        ("restored_tables", restored.tables as f64, Unit::None),
+        ("restore_bytes_per_second", restored.bytes as f64 / restored.seconds.max(0.001), Unit::Bytes),
+    ] {
+        Metric::new(name, value).unit(unit).report();
+    }
+    Finding::ok(&entry.path, "backup restores")
+        .detail(format!("{}, {} old; {}", restored.figures(), age(old), restored.compared))
+        .report();
+    if entry.path != selected.newest.path {
+        next_action(format!(
+            "make a new backup now: the last good one is {}, {} old, and what changed since is in no backup",
+            entry.path,
+            age(old)
+        ));
+    }
+}
+
+impl Restored {
+    /// `12 tables, 10,432 rows in 1.2 s`.
+    fn figures(&self) -> String {
+        format!("{}, {} in {}", counted(self.tables, "table"), counted(self.rows, "row"), took(self.seconds))
+    }
+}
+
+fn summary(good: &Entry, restored: &Restored, selected: &Selected) -> String {
+    let restored = format!("restored {}: {}", good.path, restored.figures());
+    match good.path == selected.newest.path {
+        true => restored,
+        false => format!("{} is bad; the last good one: {restored}", selected.newest.path),
+    }
+}
+
+/// No backup that was tried can be relied on.
+fn none_is_good(selected: &Selected, tries: &[&Entry]) -> String {
+    let oldest = tries.last().map_or("", |entry| entry.path.as_str());
+    let tested = match tries.len() {
+        1 => format!("{} is not good", selected.newest.path),
+        number => format!("none of the {number} newest backups is good, back to {oldest}"),
+    };
+    Finding::critical("backups", "no good backup was found")
+        .detail(&tested)
+        .remedy("make a new backup now, and test it; then look further back with file=...")
+        .report();
+    tested
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

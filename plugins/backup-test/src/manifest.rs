@@ -39,7 +39,8 @@ mod tests {
     #[test]
     fn a_manifest_says_what_it_knows() {
         let sum = "AB".repeat(32);
-        let text = format!(r#"{{"created": "2026-11-23", "tables": {{"public.users": 12}}, "sha256": "{sum}", "by": 1}}"#);
+        let text =
+            format!(r#"{{"created": "2026-11-23", "tables": {{"public.users": 12}}, "sha256": "{sum}", "by": 1}}"#);
         let manifest = Manifest::parse(text.as_bytes()).unwrap();
         assert_eq!(manifest.tables, BTreeMap::from([("public.users".into(), 12)]));
         assert_eq!((manifest.created.as_deref(), manifest.sha256), (Some("2026-11-23"), Some(sum)));

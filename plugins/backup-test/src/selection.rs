@@ -144,13 +144,9 @@ mod tests {
     #[test]
     fn a_size_is_held_against_the_usual_one() {
         let earlier: Vec<Entry> = [100, 104, 3, 98, 102, 1].map(|size| entry("a", 0, size)).into();
-        for (size, percent, expected) in [
-            (99, 50, None),
-            (50, 50, None),
-            (49, 50, Some(100)),
-            (79, 20, Some(100)),
-            (0, 100, None),
-        ] {
+        for (size, percent, expected) in
+            [(99, 50, None), (50, 50, None), (49, 50, Some(100)), (79, 20, Some(100)), (0, 100, None)]
+        {
             assert_eq!(shrunk_from(&entry("b", 1, size), &earlier, percent), expected, "{size} {percent}");
         }
         assert_eq!(shrunk_from(&entry("b", 1, 0), &[], 50), None);

@@ -67,7 +67,8 @@ mod tests {
         for (bytes, expected) in [(1, "1 byte"), (1023, "1,023 bytes"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")] {
             assert_eq!(size(bytes), expected);
         }
-        for (seconds, expected) in [(0, "0 s"), (60, "1 min"), (725, "12 min 5 s"), (3_601, "1 h"), (273_600, "3 d 4 h")]
+        for (seconds, expected) in
+            [(0, "0 s"), (60, "1 min"), (725, "12 min 5 s"), (3_601, "1 h"), (273_600, "3 d 4 h")]
         {
             assert_eq!(age(seconds), expected);
         }
