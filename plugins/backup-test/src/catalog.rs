@@ -78,9 +78,9 @@ impl<'a> Catalog<'a> {
     }
 
     /// A scratch database beside it.
-    pub(crate) async fn scratch(scratch: &'a Database, live: &'a Database) -> Result<Self, Error> {
+    pub(crate) async fn scratch(scratch: &'a Database, beside: &'a Database) -> Result<Self, Error> {
         let server = scratch.server().await?;
-        let schema = if is_mysql(server.dialect) { live } else { scratch };
+        let schema = if is_mysql(server.dialect) { beside } else { scratch };
         Ok(Self { tables: scratch, schema, dialect: server.dialect, name: server.database })
     }
 

@@ -30,6 +30,10 @@ const DATABASE: sql::Slot = sql::Slot::new(
     "dumps are restored into a scratch database on its server, and their rows compared with the live tables",
 )
 .scratch();
+const LIVE: sql::Slot =
+    sql::Slot::new("live", "the live tables, where the role or server of `database` does not have them; only counted")
+        .read()
+        .optional();
 
 /// Older backups that are tried when the newest is bad.
 const OLDER_TRIES: usize = 3;
@@ -74,7 +78,7 @@ enum Compare {
     Nothing,
 }
 
-#[task(summary = "restores the newest backup into a scratch database and checks what came back", slots = [BACKUPS, DATABASE])]
+#[task(summary = "restores the newest backup into a scratch database and checks what came back", slots = [BACKUPS, DATABASE, LIVE])]
 async fn backup_test(options: Options) -> Result<String> {
     let directory = BACKUPS.open()?;
     let (entries, looked_at) = backups(&directory, &options).await?;
@@ -87,9 +91,19 @@ async fn backup_test(options: Options) -> Result<String> {
     };
     let now = now();
     judge_series(&selected, &options, now);
-    let live = DATABASE.open()?;
-    let dialect = live.server().await?.dialect;
-    let mut bench = Bench { directory: &directory, live: &live, dialect, options: &options, reference: None };
+    let database = DATABASE.open()?;
+    let live = match LIVE.open() {
+        Err(sql::Error::Refused(_)) => None,
+        opened => Some(opened?),
+    };
+    let mut bench = Bench {
+        directory: &directory,
+        database: &database,
+        live: live.as_ref().unwrap_or(&database),
+        dialect: database.server().await?.dialect,
+        options: &options,
+        reference: None,
+    };
     let older = if options.fallback { OLDER_TRIES } else { 0 };
     let tries: Vec<&Entry> = std::iter::once(&selected.newest).chain(selected.earlier.iter().take(older)).collect();
     for (tried, entry) in tries.iter().enumerate() {
@@ -102,7 +116,7 @@ async fn backup_test(options: Options) -> Result<String> {
             return Ok(summary(entry, &restored, &selected));
         }
     }
-    Ok(none_is_good(&selected, &tries))
+    Ok(none_is_good(&selected, &tries, options.fallback))
 }
 
 /// The files that the pattern names, with the file that the operator names, and how many entries were looked at.
@@ -238,16 +252,20 @@ fn summary(good: &Entry, restored: &Restored, selected: &Selected) -> String {
 }
 
 /// No backup that was tried can be relied on.
-fn none_is_good(selected: &Selected, tries: &[&Entry]) -> String {
-    let oldest = tries.last().map_or("", |entry| entry.path.as_str());
-    let tested = match tries.len() {
-        1 => format!("{} is not good", selected.newest.path),
-        number => format!("none of the {number} newest backups is good, back to {oldest}"),
+fn none_is_good(selected: &Selected, tries: &[&Entry], fallback: bool) -> String {
+    let newest = &selected.newest.path;
+    let tested = match tries {
+        [.., oldest] if tries.len() > 1 => {
+            format!("none of the newest {} is good, back to {}", counted(tries.len() as u64, "backup"), oldest.path)
+        }
+        _ if !fallback => format!("{newest} is not good, and older ones were not tried (fallback=false)"),
+        _ => format!("{newest} is not good, and there is no older backup of its series"),
     };
     Finding::critical("backups", "no good backup was found")
         .detail(&tested)
-        .remedy("make a new backup now, and test it; then look further back with file=...")
+        .remedy("make a new backup now and test it; to look further back, name older ones with file=...")
         .report();
+    next_action("make a new backup now and test it: none that was tried can be relied on");
     tested
 }
 

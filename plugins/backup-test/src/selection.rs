@@ -14,7 +14,7 @@ pub(crate) struct Selected {
     pub(crate) newest: Entry,
     /// What came before it in the same series.
     pub(crate) earlier: Vec<Entry>,
-    /// Other series in the directory, each by its shape (`crm-#.sql.gz`): these are not tested.
+    /// Other series in the directory, each by its names (`crm-#.sql`): these are not tested.
     pub(crate) others: Vec<String>,
 }
 
@@ -31,18 +31,25 @@ pub(crate) fn select(mut entries: Vec<Entry>, named: Option<&str>) -> Option<Sel
     }
     let older = entries.split_off(position + 1);
     let newest = entries.pop()?;
-    let series = shape(&newest.path);
+    let series = series_of(&newest.path);
     let mut others: Vec<String> =
-        entries.iter().chain(&older).map(|entry| shape(&entry.path)).filter(|shape| *shape != series).collect();
+        entries.iter().chain(&older).map(|entry| series_of(&entry.path)).filter(|other| *other != series).collect();
     others.sort();
     others.dedup();
-    let earlier = older.into_iter().filter(|entry| shape(&entry.path) == series).collect();
+    let earlier = older.into_iter().filter(|entry| series_of(&entry.path) == series).collect();
     Some(Selected { newest, earlier, others })
+}
+
+/// The names that backups of one series share, however they are compressed.
+fn series_of(path: &str) -> String {
+    let shape = shape(path);
+    let bare = [".gz", ".zst"].iter().find_map(|suffix| shape.strip_suffix(suffix));
+    bare.map_or(shape.clone(), Into::into)
 }
 
 /// A path with its dates and numbers as `#`, which backups of one series share. Where the path has a number of several
 /// digits, that is the date, and single digits belong to the name (`db1-20261123.sql`).
-pub(crate) fn shape(path: &str) -> String {
+fn shape(path: &str) -> String {
     let dated = path.as_bytes().windows(2).any(|pair| pair.iter().all(u8::is_ascii_digit));
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
@@ -62,8 +69,11 @@ pub(crate) fn age(entry: &Entry, now: i64) -> u64 {
 }
 
 /// What the backups before `entry` had as their usual size, when it is smaller than that by more than `percent`.
+/// Only those that are compressed like it are asked.
 pub(crate) fn shrunk_from(entry: &Entry, earlier: &[Entry], percent: u64) -> Option<u64> {
-    let mut sizes: Vec<u64> = earlier.iter().take(EARLIER).map(|entry| entry.size).collect();
+    let own = shape(&entry.path);
+    let alike = earlier.iter().filter(|entry| shape(&entry.path) == own);
+    let mut sizes: Vec<u64> = alike.take(EARLIER).map(|entry| entry.size).collect();
     sizes.sort_unstable();
     // The median: one odd backup among them does not decide.
     let usual = *sizes.get(sizes.len() / 2)?;
@@ -101,15 +111,15 @@ mod tests {
     #[test]
     fn the_newest_is_tested_and_its_own_series_comes_before_it() {
         let entries = vec![
-            entry("app-20261121.sql.gz", 10, 1),
+            entry("app-20261121.sql", 10, 1),
             entry("crm-20261122.sql.gz", 25, 1),
             entry("app-20261123.sql.gz", 30, 1),
             entry("app-20261122.sql.gz", 20, 1),
         ];
         let selected = select(entries, None).unwrap();
         assert_eq!(selected.newest.path, "app-20261123.sql.gz");
-        assert_eq!(paths(&selected.earlier), ["app-20261122.sql.gz", "app-20261121.sql.gz"]);
-        assert_eq!(selected.others, ["crm-#.sql.gz"]);
+        assert_eq!(paths(&selected.earlier), ["app-20261122.sql.gz", "app-20261121.sql"]);
+        assert_eq!(selected.others, ["crm-#.sql"]);
     }
 
     #[test]
@@ -143,13 +153,14 @@ mod tests {
 
     #[test]
     fn a_size_is_held_against_the_usual_one() {
-        let earlier: Vec<Entry> = [100, 104, 3, 98, 102, 1].map(|size| entry("a", 0, size)).into();
+        let mut earlier: Vec<Entry> = [100, 104, 3, 98, 102, 1].map(|size| entry("1.sql.gz", 0, size)).into();
+        earlier.insert(0, entry("1.sql", 0, 5000));
         for (size, percent, expected) in
             [(99, 50, None), (50, 50, None), (49, 50, Some(100)), (79, 20, Some(100)), (0, 100, None)]
         {
-            assert_eq!(shrunk_from(&entry("b", 1, size), &earlier, percent), expected, "{size} {percent}");
+            assert_eq!(shrunk_from(&entry("2.sql.gz", 1, size), &earlier, percent), expected, "{size} {percent}");
         }
-        assert_eq!(shrunk_from(&entry("b", 1, 0), &[], 50), None);
+        assert_eq!(shrunk_from(&entry("2.sql.gz", 1, 0), &[], 50), None);
     }
 
     #[test]

@@ -23,6 +23,9 @@ const MANIFEST_LIMIT: u64 = 8 << 20;
 /// What the tests of a run share.
 pub(crate) struct Bench<'a> {
     pub(crate) directory: &'a Directory,
+    /// Where scratch databases are made.
+    pub(crate) database: &'a Database,
+    /// What is live; the same where no other is bound.
     pub(crate) live: &'a Database,
     pub(crate) dialect: Dialect,
     pub(crate) options: &'a Options,
@@ -82,7 +85,7 @@ impl Bench<'_> {
         if let Some(broken) = self.checksum(path, manifest.as_ref()).await? {
             return Ok(Verdict::Broken(broken));
         }
-        let scratch = self.live.scratch().await.context("making a scratch database")?;
+        let scratch = self.database.scratch().await.context("making a scratch database")?;
         let verdict = self.examine(&scratch, entry, form, manifest).await;
         if let Err(error) = Database::discard(scratch).await {
             Finding::warning("scratch database", "could not be dropped")
@@ -130,7 +133,7 @@ impl Bench<'_> {
             return Ok(Verdict::Broken(broken));
         }
         progress(0, None, format!("checking what {path} brought back"));
-        let catalog = Catalog::scratch(scratch, self.live).await?;
+        let catalog = Catalog::scratch(scratch, self.database).await?;
         let mut tables = Vec::new();
         for table in catalog.tables().await.context("listing the restored tables")? {
             let rows = catalog.count(&table).await.context(table.label())?;

@@ -30,9 +30,7 @@ pub(crate) fn failed(path: &str, restore: Option<sql::Error>, read: Option<files
     match (read, restore) {
         (Some(files::Error::Invalid(why)), restore) => {
             let sql = match restore {
-                Some(sql::Error::Invalid(_) | sql::Error::Database(_)) => {
-                    restore.map(|error| format!("; {}", sql::message(&error))).unwrap_or_default()
-                }
+                Some(sql::Error::Invalid(within)) => format!("; the SQL in it: {}", place(&within)),
                 _ => String::new(),
             };
             broken("backup is cut short or damaged", format!("{why}{sql}"))
@@ -46,11 +44,16 @@ pub(crate) fn failed(path: &str, restore: Option<sql::Error>, read: Option<files
             "{path} went away while it was read ({why}); run the test when no rotation is under way"
         ))),
         (Some(error), _) => Wrong::Test(tested(path, error.into())),
-        (None, Some(sql::Error::Invalid(why))) => broken("backup is cut short or damaged", why),
+        (None, Some(sql::Error::Invalid(why))) => broken("backup is cut short or damaged", place(&why).into()),
         (None, Some(sql::Error::Database(error))) => database(path, error),
         (None, Some(error)) => Wrong::Test(tested(path, error.into())),
         (None, None) => broken("backup is cut short or damaged", "the restore ended without a result".into()),
     }
+}
+
+/// Where a dump breaks, without the words that the title has already.
+fn place(why: &str) -> &str {
+    why.strip_prefix("the dump cannot be read: ").unwrap_or(why)
 }
 
 fn tested(path: &str, failure: Failure) -> Failure {
@@ -154,13 +157,13 @@ mod tests {
     fn a_codecs_error_says_more_than_what_followed_from_it() {
         let Wrong::Backup(broken) = failed(
             "a.sql.gz",
-            Some(sql::Error::Invalid("truncated inside a COPY block".into())),
+            Some(sql::Error::Invalid("the dump cannot be read: truncated inside a COPY block".into())),
             Some(files::Error::Invalid("gzip ends early at byte 12".into())),
         ) else {
             panic!("the backup is broken");
         };
         assert_eq!(broken.title, "backup is cut short or damaged");
-        assert_eq!(broken.detail, "gzip ends early at byte 12; truncated inside a COPY block");
+        assert_eq!(broken.detail, "gzip ends early at byte 12; the SQL in it: truncated inside a COPY block");
     }
 
     #[test]
