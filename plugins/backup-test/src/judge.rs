@@ -223,16 +223,18 @@ pub(crate) fn strangers(file: &str, live: usize) -> Judgement {
     Judgement::warning(file, "backup was not compared with the live database", detail, remedy)
 }
 
-/// A table by the name that a person wrote: `users` also finds `public.users`, and `app.users` also `users`.
+/// A table by the name that a person wrote: `users` also finds `shop.users` where no other schema has one, and `app.users`
+/// finds `users`, as MariaDB's and SQLite's tables have no schema.
 fn find<'a>(restored: &'a [Restored], name: &str) -> Option<&'a Restored> {
-    let exact = restored.iter().find(|table| table.name == name);
+    if let Some(exact) = restored.iter().find(|table| table.name == name) {
+        return Some(exact);
+    }
     let bare = name.rsplit_once('.').map_or(name, |(_, table)| table);
-    exact.or_else(|| {
-        restored.iter().find(|table| match table.name.split_once('.') {
-            Some((schema, table)) => schema == "public" && table == name,
-            None => table.name == bare,
-        })
-    })
+    let mut found = restored.iter().filter(|table| match table.name.split_once('.') {
+        Some((_, table)) => table == name,
+        None => table.name == bare,
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// Whether two counts are more than `percent` of the expected one, and more than `slack`, apart.

@@ -74,7 +74,8 @@ fn database(path: &str, error: DatabaseError) -> Wrong {
         5 => matches!(code.get(..2), Some("53" | "57" | "58")),
         _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 7 | 8 | 10 | 13 | 14)),
     };
-    if code == "42501" {
+    // PostgreSQL has a code for it, MariaDB only the words.
+    if code == "42501" || message.contains("Access denied") || message.contains("command denied") {
         let remedy = "let the slot's role do what the dump does in its own database, or bind another role";
         return Wrong::Test(tested(path, Failure::new(format!("{message}; {remedy}"))));
     }
@@ -174,6 +175,8 @@ mod tests {
             (said("53100", "could not extend file: No space left on device"), false),
             (said("57P01", "terminating connection due to administrator command"), false),
             (said("42501", "permission denied to create extension \"x\""), false),
+            (said("42000", "Access denied; you need (at least one of) the SUPER privilege(s)"), false),
+            (said("42000", "CREATE VIEW command denied to user 'a'@'b' for table `c`"), false),
             (said("0A000", "extension \"postgis\" is not available"), true),
             (said("58P01", "could not open extension control file"), true),
             (said("13", "database or disk is full"), false),

@@ -46,13 +46,15 @@ fn a_manifest_may_name_tables_with_or_without_their_schema() {
     for (restored, name, found) in [
         ("public.users", "public.users", true),
         ("public.users", "users", true),
-        ("shop.users", "users", false),
+        ("shop.users", "users", true),
         ("users", "app.users", true),
         ("public.users", "shop.users", false),
     ] {
         let judgements = against_manifest(&[table(restored, 1)], &manifest(name), 10.0);
         assert_eq!(judgements.is_empty(), found, "{restored} for {name}");
     }
+    let two = [table("public.users", 1), table("shop.users", 1)];
+    assert_eq!(told(&against_manifest(&two, &manifest("users"), 10.0)), [(CRITICAL, "users", MISSING)]);
 }
 
 #[test]
