@@ -1,0 +1,32 @@
+//! What the documentation says, held against what is there.
+
+use std::path::Path;
+
+const README: &str = include_str!("../../README.md");
+const SDK: &str = include_str!("../../sdk/README.md");
+
+/// The first block of Rust in a page, without the lines that rustdoc hides.
+fn first_program(page: &str) -> String {
+    let (_, after) = page.split_once("```rust").unwrap();
+    let (program, _) = after.split_once("```").unwrap();
+    program.lines().skip(1).filter(|line| !line.starts_with("# ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_smallest_plugin_is_the_one_that_the_sdk_compiles_and_fits_in_thirty_lines() {
+    let program = first_program(README);
+    assert_eq!(program, first_program(SDK));
+    assert!(program.lines().count() <= 30, "{} lines", program.lines().count());
+}
+
+#[test]
+fn every_plugin_is_listed_and_has_a_page_with_an_example() {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    for plugin in plugins.read_dir().unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+        let name = plugin.file_name().into_string().unwrap();
+        assert!(README.contains(&format!("[{name}](plugins/{name})")), "README.md does not list {name}");
+        let page = std::fs::read_to_string(plugin.path().join("README.md")).unwrap_or_default();
+        let example = page.lines().any(|line| line.contains("host ") && line.contains(&name));
+        assert!(example, "plugins/{name}/README.md shows no command line");
+    }
+}
