@@ -5,6 +5,7 @@ pub mod parameters;
 pub mod report;
 pub mod sql;
 pub mod tls;
+pub mod words;
 
 mod failure;
 mod stream;

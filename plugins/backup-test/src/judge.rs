@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use taskhost_sdk::report::Severity;
 
-use crate::words::{count, counted};
+use taskhost_sdk::words::{count, counted};
 
 /// Of a live database that changes all the time, so many rows more or less say nothing.
 const SLACK: u64 = 10;

@@ -12,7 +12,6 @@ mod reference;
 mod selection;
 mod trial;
 mod verdict;
-mod words;
 
 use std::time::SystemTime;
 
@@ -20,8 +19,8 @@ use taskhost_sdk::files::{Directory, Entry, Filter};
 use taskhost_sdk::prelude::*;
 
 use selection::Selected;
+use taskhost_sdk::words::{count, counted, size, span, took};
 use trial::{Bench, Restored, Verdict};
-use words::{age, count, counted, size, took};
 
 const BACKUPS: files::Slot =
     files::Slot::new("backups", "the dumps to test, and manifests beside them; only read").read();
@@ -155,7 +154,7 @@ async fn backups(directory: &Directory, options: &Options) -> Result<(Vec<Entry>
 /// Holds the newest backup against the clock and the ones before it.
 fn judge_series(selected: &Selected, options: &Options, now: i64) {
     let newest = &selected.newest;
-    let seconds = selection::age(newest, now);
+    let seconds = selection::span(newest, now);
     let max_age = options.max_age.as_secs();
     #[expect(clippy::cast_precision_loss, reason = "ages and sizes")]
     {
@@ -166,7 +165,7 @@ fn judge_series(selected: &Selected, options: &Options, now: i64) {
     }
     if options.file.is_none() && seconds > max_age {
         Finding::warning(&newest.path, "newest backup is old")
-            .detail(format!("{} old; max-age is {}", age(seconds), age(max_age)))
+            .detail(format!("{} old; max-age is {}", span(seconds), span(max_age)))
             .remedy("see why no newer one was made: the backup job, its schedule, the disk")
             .report();
     }
@@ -216,7 +215,7 @@ fn report(entry: &Entry, verdict: &Verdict) {
 
 /// Reports the backup that can be relied on, and what its restore took.
 fn report_good(entry: &Entry, restored: &Restored, selected: &Selected, now: i64) {
-    let old = selection::age(entry, now);
+    let old = selection::span(entry, now);
     #[expect(clippy::cast_precision_loss, reason = "sizes and counts")]
     for (name, value, unit) in [
         ("recovery_point_age", old as f64, Unit::Seconds),
@@ -229,13 +228,13 @@ fn report_good(entry: &Entry, restored: &Restored, selected: &Selected, now: i64
         Metric::new(name, value).unit(unit).report();
     }
     Finding::ok(&entry.path, "backup restores")
-        .detail(format!("{}, {} old; {}", restored.figures(), age(old), restored.compared))
+        .detail(format!("{}, {} old; {}", restored.figures(), span(old), restored.compared))
         .report();
     if entry.path != selected.newest.path {
         next_action(format!(
             "make a new backup now: the last good one is {}, {} old, and what changed since is in no backup",
             entry.path,
-            age(old)
+            span(old)
         ));
     }
 }

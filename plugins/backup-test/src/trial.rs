@@ -14,8 +14,8 @@ use crate::manifest::Manifest;
 use crate::reference::Reference;
 use crate::selection;
 use crate::verdict::{self, Broken, Wrong};
-use crate::words::size;
 use crate::{Compare, Options};
+use taskhost_sdk::words::size;
 
 /// Bytes of a manifest that are read: some 100,000 tables.
 const MANIFEST_LIMIT: u64 = 8 << 20;

@@ -10,8 +10,6 @@ pub mod key;
 pub mod name;
 pub mod signature;
 pub mod survey;
-// The exports have names that a native linker does not take.
-#[cfg(target_family = "wasm")]
 mod task;
 
 /// A certificate of the directory `fixtures`.

@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use taskhost_sdk::words::counted;
+
 use crate::certificate::Certificate;
 use crate::checks::{self, DAY, Open, Settings};
 use crate::container::{Contents, Problem};
@@ -262,15 +264,15 @@ impl Survey {
     pub fn summary(&self) -> String {
         let (critical, warnings) = self.worst;
         let looked = match (self.files, self.endpoints) {
-            (files, 0) => plural(files, "file"),
-            (0, endpoints) => plural(endpoints, "endpoint"),
-            (files, endpoints) => format!("{} and {}", plural(files, "file"), plural(endpoints, "endpoint")),
+            (files, 0) => counted(files, "file"),
+            (0, endpoints) => counted(endpoints, "endpoint"),
+            (files, endpoints) => format!("{} and {}", counted(files, "file"), counted(endpoints, "endpoint")),
         };
         let found = match (critical, warnings) {
             (0, 0) => "no problem".to_owned(),
-            (0, warnings) => plural(warnings, "warning"),
+            (0, warnings) => counted(warnings, "warning"),
             (critical, 0) => format!("{critical} critical"),
-            (critical, warnings) => format!("{critical} critical, {}", plural(warnings, "warning")),
+            (critical, warnings) => format!("{critical} critical, {}", counted(warnings, "warning")),
         };
         let next = self.expiries.iter().filter(|expiry| expiry.not_after >= self.now).min();
         let next = next.map(|next| format!("; next to expire: {} on {}", next.subject, date(next.not_after)));
@@ -291,10 +293,6 @@ pub fn has_extension(path: &str, extension: &str) -> bool {
 /// `path` without the extension.
 fn stem(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(stem, _)| stem)
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn links(paths: &[String]) -> String {

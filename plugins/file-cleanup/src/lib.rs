@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use taskhost_sdk::files::{self, Directory, Entry, Filter, Kind, Removed};
 use taskhost_sdk::prelude::*;
+use taskhost_sdk::words::{counted, size};
 
 use selection::Selection;
 
@@ -125,9 +126,9 @@ async fn remove(directory: &Directory, batch: Vec<Entry>, done: &mut Done) -> Re
             Err(error @ (files::Error::OverBudget(_) | files::Error::Refused(_))) => {
                 report_metrics(done, 0, 0);
                 return Err(Failure::from(error)).context(format!(
-                    "stopped after {} files, {}",
-                    done.files,
-                    selection::size(done.bytes)
+                    "stopped after {}, {}",
+                    counted(done.files, "file"),
+                    size(done.bytes)
                 ));
             }
             Err(error) => {
@@ -172,7 +173,7 @@ fn report_metrics(done: &Done, kept: u64, open: u64) {
 
 fn summary(done: &Done, kept: u64, open: u64) -> String {
     let (removed, freed) = if rehearsing() { ("would remove", "freeing") } else { ("removed", "freed") };
-    let mut text = format!("{removed} {}, {freed} {}", selection::files(done.files), selection::size(done.bytes));
+    let mut text = format!("{removed} {}, {freed} {}", counted(done.files, "file"), size(done.bytes));
     for (count, what) in
         [(kept, "kept as the newest"), (open, "skipped because open"), (done.failed, "could not be removed")]
     {

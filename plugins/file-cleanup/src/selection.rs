@@ -58,21 +58,6 @@ pub(crate) fn parent(path: &str) -> Option<&str> {
     path.rsplit_once('/').map(|(parent, _)| parent)
 }
 
-/// `1 file`, `12 files`.
-pub(crate) fn files(count: u64) -> String {
-    if count == 1 { "1 file".into() } else { format!("{count} files") }
-}
-
-/// `3.4 MiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-    match units.into_iter().find(|(_, factor)| bytes >= *factor) {
-        Some((name, factor)) => format!("{:.1} {name}", bytes as f64 / factor as f64),
-        None => format!("{bytes} bytes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use taskhost_sdk::files::Kind;
@@ -122,11 +107,5 @@ mod tests {
         assert_eq!(selection.take_certain(2).unwrap().len(), 2);
         assert!(selection.take_certain(2).is_none());
         assert_eq!(selection.finish().0.len(), 1);
-    }
-
-    #[test]
-    fn figures_are_for_people() {
-        assert_eq!((files(1), files(2)), ("1 file".into(), "2 files".into()));
-        assert_eq!((size(12), size(3_565_158)), ("12 bytes".into(), "3.4 MiB".into()));
     }
 }

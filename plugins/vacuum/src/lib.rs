@@ -9,7 +9,6 @@ mod mariadb;
 mod postgres;
 mod sqlite;
 mod upkeep;
-mod words;
 
 use taskhost_sdk::prelude::*;
 

@@ -6,7 +6,7 @@ use taskhost_sdk::prelude::*;
 use crate::Options;
 use crate::judge::{self, Rewrite, Thresholds, percent};
 use crate::upkeep::{self, Tally, Turn, bytes, finding, float, number, unsigned};
-use crate::words::{count, counted, size, span};
+use taskhost_sdk::words::{count, counted, size, span};
 
 /// `InnoDB` grows its files by up to four extents at a time and keeps some in reserve: less than this is no waste.
 const FREE_SPACE: u64 = 16 << 20;

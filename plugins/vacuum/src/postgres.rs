@@ -12,7 +12,7 @@ use taskhost_sdk::report::next_action_on;
 use crate::Options;
 use crate::judge::{self, Reason, Rows, Thresholds};
 use crate::upkeep::{self, Tally, Turn, number, unsigned};
-use crate::words::{count, counted, size, some_of, span};
+use taskhost_sdk::words::{count, counted, size, some_of, span};
 
 /// Tables that get a finding and metrics of their own; the others are in the log.
 const DETAILED: usize = 20;

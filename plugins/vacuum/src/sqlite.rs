@@ -5,7 +5,7 @@ use taskhost_sdk::prelude::*;
 use crate::Options;
 use crate::judge::{self, Rewrite, Thresholds, percent};
 use crate::upkeep::{self, Tally, Turn, bytes};
-use crate::words::size;
+use taskhost_sdk::words::size;
 
 /// Below this a rewrite wins nothing that anybody would notice.
 const FREE_SPACE: u64 = 64 << 10;

@@ -64,9 +64,13 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
         }
         None => (quote!(vec![]), quote!({ let _ = arguments; #name().await })),
     };
+    // Only a component has the exports: their names are none that a native linker takes, and a plugin's own tests run
+    // natively. There the task is called by nobody.
     Ok(quote! {
+        #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
         #function
 
+        #[cfg(target_family = "wasm")]
         #[doc(hidden)]
         #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, clippy::pedantic)]
         mod __taskhost_task {

@@ -9,7 +9,7 @@ use super::Settings;
 use crate::Options;
 use crate::judge::{self, Level};
 use crate::upkeep::{finding, number, unsigned};
-use crate::words::{count, size, some_of, span};
+use taskhost_sdk::words::{count, size, some_of, span};
 
 /// Sessions of this database, and walsenders, whose standby's snapshots count too. Vacuums hold nothing back.
 const SESSIONS: &str = "

@@ -8,7 +8,7 @@ use taskhost_sdk::prelude::*;
 use super::Settings;
 use crate::judge::{self, XID_LIMIT};
 use crate::upkeep::{finding, float, number, unsigned};
-use crate::words::count;
+use taskhost_sdk::words::count;
 
 /// The whole server stops where one of its databases gets too old.
 const AGES: &str = "

@@ -62,10 +62,8 @@ fn a_plan_lists_exactly_what_the_run_then_removes() {
     let freed: Vec<_> = removed.iter().map(|removed| removed.as_ref().ok().copied()).collect();
     // The first name of the shared file frees nothing, the last one does; one with a name elsewhere never does.
     let (none, some) = (None, Some);
-    let expected = [
-        [some(5), some(3), none, some(1), some(0), some(0)],
-        [some(7), some(0), some(0), some(0), none, some(0)],
-    ];
+    let expected =
+        [[some(5), some(3), none, some(1), some(0), some(0)], [some(7), some(0), some(0), some(0), none, some(0)]];
     assert_eq!(freed, [&expected.concat()[..], &[some(0), none, none, none, none]].concat());
     assert_eq!(plan.journal(), run.journal());
     assert_eq!(plan.journal().len(), PATHS.len(), "each is an effect of its own");
