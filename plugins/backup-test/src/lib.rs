@@ -95,31 +95,45 @@ async fn backup_test(options: Options) -> Result<String> {
         Err(sql::Error::Refused(_)) => None,
         opened => Some(opened?),
     };
+    let older = if options.fallback { OLDER_TRIES } else { 0 };
+    let tries: Vec<&Entry> = std::iter::once(&selected.newest).chain(selected.earlier.iter().take(older)).collect();
     let mut bench = Bench {
         directory: &directory,
         database: &database,
         live: live.as_ref().unwrap_or(&database),
         dialect: database.server().await?.dialect,
         options: &options,
+        step: (0, tries.len()),
         reference: None,
     };
-    let older = if options.fallback { OLDER_TRIES } else { 0 };
-    let tries: Vec<&Entry> = std::iter::once(&selected.newest).chain(selected.earlier.iter().take(older)).collect();
-    for (tried, entry) in tries.iter().enumerate() {
-        progress(tried as u64, Some(tries.len() as u64), format!("restoring {} ({})", entry.path, size(entry.size)));
+    let mut tested = Tested::default();
+    for entry in &tries {
+        bench.say(format!("restoring {} ({})", entry.path, size(entry.size)));
         let verdict = match bench.test(entry).await {
             // What the newest one was found to be stands, and is not hidden behind what kept an older one untested.
-            Err(failure) if tried > 0 => Verdict::Unfit(failure.message, "test it by itself with file=...".into()),
-            tested => tested?,
+            Err(failure) if bench.step.0 > 0 => {
+                Verdict::Unfit(failure.message, "test it by itself with file=...".into())
+            }
+            verdict => verdict?,
         };
         report(entry, &verdict);
-        let Verdict::Restored(restored) = verdict else { continue };
-        if restored.is_good() {
-            report_good(entry, &restored, &selected, now);
-            return Ok(summary(entry, &restored, &selected));
+        match verdict {
+            Verdict::Restored(restored) if restored.is_good() => {
+                return Ok(report_good(entry, &restored, &tested, &options, now));
+            }
+            Verdict::Unfit(..) => tested.unfit.push(entry.path.clone()),
+            Verdict::Broken(_) | Verdict::Restored(_) => tested.bad.push(entry.path.clone()),
         }
+        bench.step.0 += 1;
     }
-    Ok(none_is_good(&selected, &tries, options.fallback))
+    Ok(report_none(&tested, options.fallback))
+}
+
+/// The backups that were tried before a good one, the newest first.
+#[derive(Default)]
+struct Tested {
+    bad: Vec<String>,
+    unfit: Vec<String>,
 }
 
 /// The files that the pattern names, with the file that the operator names, and how many entries were looked at.
@@ -141,9 +155,13 @@ async fn backups(directory: &Directory, options: &Options) -> Result<(Vec<Entry>
     if let Some(file) = &options.file
         && !entries.iter().any(|entry| entry.path == *file)
     {
-        entries.push(directory.stat(file.clone()).await.context(format!("file={file}"))?);
+        let entry = directory.stat(file.clone()).await.map_err(|error| {
+            let message = files::message(&error);
+            Failure::invalid(format!("file={file}: {message}; give its path below the directory of the slot `backups`"))
+        })?;
+        entries.push(entry);
     }
-    let mut looked_at = counted(walked.visited, "entry").replace("entrys", "entries");
+    let mut looked_at = format!("{} {}", count(walked.visited), if walked.visited == 1 { "entry" } else { "entries" });
     if walked.open > 0 {
         looked_at += &format!(" ({} open, so perhaps being written now, left out)", count(walked.open));
         log::info(format!("{} files that a process has open are left out", walked.open));
@@ -213,63 +231,74 @@ fn report(entry: &Entry, verdict: &Verdict) {
     }
 }
 
-/// Reports the backup that can be relied on, and what its restore took.
-fn report_good(entry: &Entry, restored: &Restored, selected: &Selected, now: i64) {
-    let old = selection::span(entry, now);
-    #[expect(clippy::cast_precision_loss, reason = "sizes and counts")]
-    for (name, value, unit) in [
-        ("recovery_point_age", old as f64, Unit::Seconds),
-        ("restore_time", restored.seconds, Unit::Seconds),
-        ("restored_bytes", restored.bytes as f64, Unit::Bytes),
-        ("restored_rows", restored.rows as f64, Unit::None),
-        ("restored_tables", restored.tables as f64, Unit::None),
-        ("restore_bytes_per_second", restored.bytes as f64 / restored.seconds.max(0.001), Unit::Bytes),
-    ] {
-        Metric::new(name, value).unit(unit).report();
+/// Reports the backup that can be relied on, what its restore took, and what was wrong with newer ones.
+fn report_good(entry: &Entry, restored: &Restored, newer: &Tested, options: &Options, now: i64) -> String {
+    let old = selection::age(entry, now);
+    #[expect(clippy::cast_precision_loss, reason = "ages, sizes and counts")]
+    {
+        let recovery = Metric::new("recovery_point_age", old as f64).unit(Unit::Seconds);
+        // A file that is named may be of any age.
+        let recovery =
+            if options.file.is_some() { recovery } else { recovery.warn_above(options.max_age.as_secs() as f64) };
+        recovery.report();
+        let rate = restored.bytes as f64 / restored.seconds.max(0.001);
+        for (name, value, unit) in [
+            ("restore_time", restored.seconds, Unit::Seconds),
+            ("restored_bytes", restored.bytes as f64, Unit::Bytes),
+            ("restored_rows", restored.rows as f64, Unit::None),
+            ("restored_tables", restored.tables as f64, Unit::None),
+            ("restore_bytes_per_second", rate, Unit::Bytes),
+        ] {
+            Metric::new(name, value).unit(unit).report();
+        }
     }
+    let figures = format!(
+        "{}, {} in {}",
+        counted(restored.tables, "table"),
+        counted(restored.rows, "row"),
+        took(restored.seconds)
+    );
     Finding::ok(&entry.path, "backup restores")
-        .detail(format!("{}, {} old; {}", restored.figures(), span(old), restored.compared))
+        .detail(format!("{figures}, {} old; {}", age(old), restored.compared))
         .report();
-    if entry.path != selected.newest.path {
-        next_action(format!(
-            "make a new backup now: the last good one is {}, {} old, and what changed since is in no backup",
-            entry.path,
-            span(old)
-        ));
-    }
-}
-
-impl Restored {
-    /// `12 tables, 10,432 rows in 1.2 s`.
-    fn figures(&self) -> String {
-        format!("{}, {} in {}", counted(self.tables, "table"), counted(self.rows, "row"), took(self.seconds))
-    }
-}
-
-fn summary(good: &Entry, restored: &Restored, selected: &Selected) -> String {
-    let restored = format!("restored {}: {}", good.path, restored.figures());
-    match good.path == selected.newest.path {
-        true => restored,
-        false => format!("{} is bad; the last good one: {restored}", selected.newest.path),
+    let summary = format!("restored {}: {figures}", entry.path);
+    match (newer.bad.first(), newer.unfit.first()) {
+        (Some(bad), _) => {
+            next_action(format!(
+                "make a new backup now: the last good one is {}, {} old, and what changed since is in no backup",
+                entry.path,
+                age(old)
+            ));
+            format!("{bad} is bad; the last good one: {summary}")
+        }
+        (None, Some(unfit)) => format!("{unfit} could not be tested; an older one: {summary}"),
+        (None, None) => summary,
     }
 }
 
 /// No backup that was tried can be relied on.
-fn none_is_good(selected: &Selected, tries: &[&Entry], fallback: bool) -> String {
-    let newest = &selected.newest.path;
-    let tested = match tries {
-        [.., oldest] if tries.len() > 1 => {
-            format!("none of the newest {} is good, back to {}", counted(tries.len() as u64, "backup"), oldest.path)
-        }
-        _ if !fallback => format!("{newest} is not good, and older ones were not tried (fallback=false)"),
-        _ => format!("{newest} is not good, and there is no older backup of its series"),
+fn report_none(tested: &Tested, fallback: bool) -> String {
+    let beyond = if fallback { "" } else { "; older ones were not tried (fallback=false)" };
+    let tries = tested.bad.len() + tested.unfit.len();
+    let Some(newest) = tested.bad.first() else {
+        let detail = format!("no backup could be tested, {} tried{beyond}", count(tries as u64));
+        Finding::warning("backups", "no backup could be tested")
+            .detail(&detail)
+            .remedy("keep dumps in plain SQL, alone or with gzip or zstd, or name such ones with pattern=...")
+            .report();
+        return detail;
+    };
+    let detail = match tries {
+        1 if fallback => format!("{newest} is bad, and there is no older backup of its series"),
+        1 => format!("{newest} is bad{beyond}"),
+        tries => format!("none of the newest {} is good, {newest} among them", counted(tries as u64, "backup")),
     };
     Finding::critical("backups", "no good backup was found")
-        .detail(&tested)
+        .detail(&detail)
         .remedy("make a new backup now and test it; to look further back, name older ones with file=...")
         .report();
     next_action("make a new backup now and test it: none that was tried can be relied on");
-    tested
+    detail
 }
 
 /// Seconds since 1970.

@@ -52,7 +52,7 @@ mod tests {
         for (text, expected) in [
             ("", "EOF"),
             ("[]", "line 1"),
-            (r#"{"tables": {"a": -1}}"#, "line 1 column 20"),
+            (r#"{"tables": {"a": -1}}"#, "line 1 column 19"),
             (r#"{"tables": {"a": "many"}}"#, "invalid type: string"),
             (r#"{"sha256": "abc"}"#, "not 64 hexadecimal digits"),
         ] {

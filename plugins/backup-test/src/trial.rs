@@ -29,6 +29,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) live: &'a Database,
     pub(crate) dialect: Dialect,
     pub(crate) options: &'a Options,
+    /// How many backups were tested, and how many may be.
+    pub(crate) step: (usize, usize),
     /// The live database's tables, once they were asked for.
     pub(crate) reference: Option<Reference>,
 }
@@ -72,8 +74,12 @@ impl Bench<'_> {
                 remedy: "see the log and the disk space of the run that wrote it, and make a new backup now".into(),
             }));
         }
-        let form = dump::form(&self.head(path).await?);
-        if let Form::Foreign { what, remedy } = form {
+        let form = dump::form(&self.head(path, Codec::None).await?);
+        let within = match form {
+            Form::Compressed => dump::form(&self.head(path, Codec::Auto).await?),
+            other => other,
+        };
+        if let Form::Foreign { what, remedy } = within {
             return Ok(Verdict::Unfit(format!("it is {what}, not a dump in plain SQL"), remedy.into()));
         }
         let mut marks = Marks::default();
@@ -94,6 +100,10 @@ impl Bench<'_> {
                 .report();
         }
         verdict
+    }
+
+    pub(crate) fn say(&self, doing: String) {
+        progress(self.step.0 as u64, Some(self.step.1 as u64), doing);
     }
 
     /// Restores it, and looks at what came of it.
@@ -132,7 +142,7 @@ impl Bench<'_> {
         if let Some(broken) = verdict::ended(marks.ending()) {
             return Ok(Verdict::Broken(broken));
         }
-        progress(0, None, format!("checking what {path} brought back"));
+        self.say(format!("checking what {path} brought back"));
         let catalog = Catalog::scratch(scratch, self.database).await?;
         let mut tables = Vec::new();
         for table in catalog.tables().await.context("listing the restored tables")? {
@@ -169,15 +179,15 @@ impl Bench<'_> {
         let tolerance = self.options.tolerance_percent;
         let manifest = manifest.filter(|manifest| !manifest.tables.is_empty());
         match (self.options.compare, manifest) {
-            (Compare::Nothing, _) => return Ok("its rows are held against nothing (compare=nothing)".into()),
+            (Compare::Nothing, _) => return Ok("row counts compared with nothing (compare=nothing)".into()),
             (Compare::Manifest, None) => {
                 judgements.push(judge::no_manifest(path));
-                return Ok("its rows are held against nothing".into());
+                return Ok("row counts compared with nothing".into());
             }
             (Compare::Auto | Compare::Manifest, Some(manifest)) => {
                 judgements.extend(judge::against_manifest(tables, &manifest.tables, tolerance));
                 let made = manifest.created.map(|created| format!(" of {created}")).unwrap_or_default();
-                return Ok(format!("its rows are held against the manifest{made}"));
+                return Ok(format!("row counts compared with the manifest{made}"));
             }
             (Compare::Auto | Compare::Live, _) => {}
         }
@@ -187,29 +197,31 @@ impl Bench<'_> {
         };
         let Some(live) = reference.tables() else {
             self.reference = Some(reference);
-            return Ok("its rows are held against nothing: the live database could not be read".into());
+            return Ok("row counts compared with nothing: the live database could not be read".into());
         };
         let compared = if judge::in_both(tables, live) > 0 {
             judgements.extend(judge::against_live(tables, live, tolerance));
             let objects = catalog.objects().await.context("counting what else came back")?;
             judgements.extend(judge::objects(path, &objects, reference.objects()));
-            "its rows are held against the live database"
+            "row counts compared with the live database"
         } else if self.options.compare == Compare::Live {
             judgements.push(judge::strangers(path, live.len()));
-            "its rows are held against nothing"
+            "row counts compared with nothing"
         } else {
-            "its rows are held against nothing: there is no manifest, and the live database has none of these tables"
+            "row counts compared with nothing: there is no manifest, and the live database has none of these tables"
         };
         self.reference = Some(reference);
         Ok(compared.into())
     }
 
-    /// The file's first bytes, as they are stored.
-    async fn head(&self, path: &str) -> Result<Vec<u8>> {
-        let options = ReadOptions { range: Some(Range { offset: 0, length: Some(dump::PEEK) }), decode: Codec::None };
-        let (bytes, end) = self.directory.read(path.into(), options).await.context(path)?;
-        let head = bytes.collect().await;
-        end.await.context(path)?;
+    /// The first bytes, of the file as it is stored or of what is compressed in it. What keeps the latter from being read
+    /// shows in the restore.
+    async fn head(&self, path: &str, decode: Codec) -> Result<Vec<u8>> {
+        // One block of zstd is up to 128 KiB, and is had whole or not at all.
+        let length = if decode == Codec::None { dump::PEEK } else { 256 << 10 };
+        let options = ReadOptions { range: Some(Range { offset: 0, length: Some(length) }), decode };
+        let (mut bytes, _) = self.directory.read(path.into(), options).await.context(path)?;
+        let (_, head) = bytes.read(Vec::with_capacity(usize::try_from(dump::PEEK).unwrap_or(4096))).await;
         Ok(head)
     }
 
@@ -256,7 +268,7 @@ impl Bench<'_> {
     /// Holds the file against the checksum that its manifest gives.
     async fn checksum(&self, path: &str, manifest: Option<&Manifest>) -> Result<Option<Broken>> {
         let Some(expected) = manifest.and_then(|manifest| manifest.sha256.as_ref()) else { return Ok(None) };
-        progress(0, None, format!("checksum of {path}"));
+        self.say(format!("taking the checksum of {path}"));
         let digest = self.directory.digest(path.into()).await.context(path)?;
         Ok((!digest.sha256.eq_ignore_ascii_case(expected)).then(|| Broken {
             title: "backup is not the file that its manifest is of",
