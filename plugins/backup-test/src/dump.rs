@@ -160,12 +160,12 @@ impl Marks {
     }
 
     /// Who wrote the dump.
-    pub(crate) fn maker(&self) -> Option<Maker> {
+    pub(crate) fn maker(self) -> Option<Maker> {
         self.first
     }
 
     /// How it ends.
-    pub(crate) fn ending(&self) -> Ending {
+    pub(crate) fn ending(self) -> Ending {
         match (self.first, self.last) {
             (None, _) => Ending::Unmarked,
             (Some(maker), None | Some(Mark::Begin(_))) => Ending::CutShort(maker),
@@ -230,7 +230,9 @@ mod tests {
             (&["CREATE TABLE t (a int);", "COMMIT;"], None, Ending::Unmarked),
         ] {
             let mut marks = Marks::default();
-            lines.iter().for_each(|line| marks.line(line));
+            for line in lines {
+                marks.line(line);
+            }
             assert_eq!((marks.maker(), marks.ending()), (maker, expected), "{lines:?}");
         }
     }

@@ -161,12 +161,13 @@ async fn backups(directory: &Directory, options: &Options) -> Result<(Vec<Entry>
         })?;
         entries.push(entry);
     }
-    let mut looked_at = format!("{} {}", count(walked.visited), if walked.visited == 1 { "entry" } else { "entries" });
-    if walked.open > 0 {
-        looked_at += &format!(" ({} open, so perhaps being written now, left out)", count(walked.open));
-        log::info(format!("{} files that a process has open are left out", walked.open));
+    let looked_at = format!("{} {}", count(walked.visited), if walked.visited == 1 { "entry" } else { "entries" });
+    if walked.open == 0 {
+        return Ok((entries, looked_at));
     }
-    Ok((entries, looked_at))
+    let open = count(walked.open);
+    log::info(format!("{open} files that a process has open are left out: they may be being written"));
+    Ok((entries, format!("{looked_at} ({open} left out because a process has them open)")))
 }
 
 /// Holds the newest backup against the clock and the ones before it.
@@ -213,9 +214,10 @@ fn report(entry: &Entry, verdict: &Verdict) {
         Verdict::Restored(restored) => {
             for judgement in restored.judgements.iter().take(FINDINGS) {
                 // The subject may be a table: the file is named too.
-                let detail = match judgement.subject == entry.path {
-                    true => judgement.detail.clone(),
-                    false => format!("{}: {}", entry.path, judgement.detail),
+                let detail = if judgement.subject == entry.path {
+                    judgement.detail.clone()
+                } else {
+                    format!("{}: {}", entry.path, judgement.detail)
                 };
                 Finding::new(judgement.severity, &judgement.subject, judgement.title)
                     .detail(detail)

@@ -87,12 +87,13 @@ impl Bench<'_> {
         if let Some((what, remedy)) = verdict::unfit(marks.maker(), self.dialect) {
             return Ok(Verdict::Unfit(what, remedy.into()));
         }
+        let head = (form == Form::Plain).then_some(marks);
         let manifest = self.manifest(path).await?;
         if let Some(broken) = self.checksum(path, manifest.as_ref()).await? {
             return Ok(Verdict::Broken(broken));
         }
         let scratch = self.database.scratch().await.context("making a scratch database")?;
-        let verdict = self.examine(&scratch, entry, form, manifest).await;
+        let verdict = self.examine(&scratch, entry, head, manifest).await;
         if let Err(error) = Database::discard(scratch).await {
             Finding::warning("scratch database", "could not be dropped")
                 .detail(sql::message(&error))
@@ -106,12 +107,12 @@ impl Bench<'_> {
         progress(self.step.0 as u64, Some(self.step.1 as u64), doing);
     }
 
-    /// Restores it, and looks at what came of it.
+    /// Restores it, and looks at what came of it. `head` is what the start of a plain file has said.
     async fn examine(
         &mut self,
         scratch: &Database,
         entry: &Entry,
-        form: Form,
+        head: Option<Marks>,
         manifest: Option<Manifest>,
     ) -> Result<Verdict> {
         let path = entry.path.as_str();
@@ -132,13 +133,9 @@ impl Bench<'_> {
                 };
             }
         };
-        let mut marks = Marks::default();
-        // The host reads a compressed file from its start; of a plain one the last bytes suffice, once its maker is known.
-        let tail = (form == Form::Plain).then_some(dump::PEEK);
-        if tail.is_some() {
-            self.find_marks(path, Some(1), None, &mut marks).await;
-        }
-        self.find_marks(path, None, tail, &mut marks).await;
+        // Of a plain file the last bytes suffice; a compressed one can only be read from its start.
+        let mut marks = head.unwrap_or_default();
+        self.find_marks(path, None, head.map(|_| dump::PEEK), &mut marks).await;
         if let Some(broken) = verdict::ended(marks.ending()) {
             return Ok(Verdict::Broken(broken));
         }

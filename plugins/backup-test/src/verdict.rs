@@ -56,8 +56,9 @@ fn place(why: &str) -> &str {
     why.strip_prefix("the dump cannot be read: ").unwrap_or(why)
 }
 
-fn tested(path: &str, failure: Failure) -> Failure {
-    Failure { message: format!("{path} could not be tested: {}", failure.message), ..failure }
+fn tested(path: &str, mut failure: Failure) -> Failure {
+    failure.message = format!("{path} could not be tested: {}", failure.message);
+    failure
 }
 
 /// The server's own error, by its code: what a dump can cause is the backup's fault, what a server can is not.
@@ -145,9 +146,9 @@ mod tests {
 
     use super::*;
 
-    fn said(code: &str, message: &str) -> Option<sql::Error> {
+    fn said(code: &str, message: &str) -> sql::Error {
         let (code, message) = (code.into(), message.into());
-        Some(sql::Error::Database(DatabaseError { code, message, detail: None, constraint: None }))
+        sql::Error::Database(DatabaseError { code, message, detail: None, constraint: None })
     }
 
     fn is_broken(wrong: &Wrong) -> bool {
@@ -182,12 +183,12 @@ mod tests {
             (said("13", "database or disk is full"), false),
             (said("3082", "disk I/O error"), false),
             (said("1555", "UNIQUE constraint failed"), true),
-            (Some(sql::Error::Invalid("the dump cannot be read".into())), true),
-            (Some(sql::Error::Unavailable("connection lost".into())), false),
-            (Some(sql::Error::TimedOut("statement".into())), false),
-            (Some(sql::Error::OverBudget("bytes".into())), false),
+            (sql::Error::Invalid("the dump cannot be read".into()), true),
+            (sql::Error::Unavailable("connection lost".into()), false),
+            (sql::Error::TimedOut("statement".into()), false),
+            (sql::Error::OverBudget("bytes".into()), false),
         ] {
-            let wrong = failed("a.sql", error.clone(), None);
+            let wrong = failed("a.sql", Some(error.clone()), None);
             assert_eq!(is_broken(&wrong), broken, "{error:?}: {wrong:?}");
         }
     }
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn remedies_go_with_the_cause() {
-        let remedy = |message: &str| match failed("a", said("42704", message), None) {
+        let remedy = |message: &str| match failed("a", Some(said("42704", message)), None) {
             Wrong::Backup(broken) => broken.remedy,
             Wrong::Test(failure) => failure.message,
         };
