@@ -1,6 +1,6 @@
 //! Holds what was restored against what should be there. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use taskhost_sdk::report::Severity;
 
@@ -217,9 +217,9 @@ pub(crate) fn no_manifest(file: &str) -> Judgement {
 }
 
 /// The operator asked for the live database, which is another one.
-pub(crate) fn strangers(file: &str, live: usize) -> Judgement {
+pub(crate) fn strangers(file: &str, number: usize) -> Judgement {
     let remedy = "bind the database that the backup is of, or say compare=nothing";
-    let detail = format!("the live database has {}, none of them in the backup", counted(live as u64, "table"));
+    let detail = format!("the live database has {}, none of them in the backup", counted(number as u64, "table"));
     Judgement::warning(file, "backup was not compared with the live database", detail, remedy)
 }
 
@@ -242,12 +242,6 @@ fn find<'a>(restored: &'a [Restored], name: &str) -> Option<&'a Restored> {
 fn differs(rows: u64, expected: u64, percent: f64, slack: u64) -> bool {
     let apart = rows.abs_diff(expected);
     apart > slack && apart as f64 > expected as f64 * percent / 100.0
-}
-
-/// The tables that both sides may have.
-pub(crate) fn in_both(restored: &[Restored], live: &BTreeMap<String, Live>) -> usize {
-    let names: BTreeSet<&str> = restored.iter().map(|table| table.name.as_str()).collect();
-    live.keys().filter(|name| names.contains(name.as_str())).count()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod verdict;
 
 use std::time::SystemTime;
 
-use taskhost_sdk::files::{Directory, Entry, Filter};
+use taskhost_sdk::files::{Directory, Entry, Filter, Walked};
 use taskhost_sdk::prelude::*;
 
 use selection::Selected;
@@ -80,13 +80,9 @@ enum Compare {
 #[task(summary = "restores the newest backup into a scratch database and checks what came back", slots = [BACKUPS, DATABASE, LIVE])]
 async fn backup_test(options: Options) -> Result<String> {
     let directory = BACKUPS.open()?;
-    let (entries, looked_at) = backups(&directory, &options).await?;
+    let (entries, walked) = backups(&directory, &options).await?;
     let Some(selected) = selection::select(entries, options.file.as_deref()) else {
-        Finding::critical("backups", "there is no backup")
-            .detail(format!("none of {looked_at} is named {}", options.pattern.join(" or ")))
-            .remedy("see that backups are made and land here; pattern=... says how they are named")
-            .report();
-        return Ok("there is no backup to test".into());
+        return Ok(report_nothing(&walked, &options));
     };
     let now = now();
     judge_series(&selected, &options, now);
@@ -136,8 +132,8 @@ struct Tested {
     unfit: Vec<String>,
 }
 
-/// The files that the pattern names, with the file that the operator names, and how many entries were looked at.
-async fn backups(directory: &Directory, options: &Options) -> Result<(Vec<Entry>, String)> {
+/// The files that the pattern names, with the file that the operator names, and what the walk said.
+async fn backups(directory: &Directory, options: &Options) -> Result<(Vec<Entry>, Walked)> {
     let filter = Filter {
         include: options.pattern.clone(),
         exclude: vec![selection::NOT_BACKUPS.into()],
@@ -161,13 +157,31 @@ async fn backups(directory: &Directory, options: &Options) -> Result<(Vec<Entry>
         })?;
         entries.push(entry);
     }
-    let looked_at = format!("{} {}", count(walked.visited), if walked.visited == 1 { "entry" } else { "entries" });
-    if walked.open == 0 {
-        return Ok((entries, looked_at));
+    if walked.open > 0 {
+        log::info(format!(
+            "{} that a process has open are left out: they may be being written",
+            counted_files(walked.open)
+        ));
     }
-    let open = count(walked.open);
-    log::info(format!("{open} files that a process has open are left out: they may be being written"));
-    Ok((entries, format!("{looked_at} ({open} left out because a process has them open)")))
+    Ok((entries, walked))
+}
+
+fn counted_files(number: u64) -> String {
+    counted(number, "file")
+}
+
+/// Reports that there is nothing to test.
+fn report_nothing(walked: &Walked, options: &Options) -> String {
+    let mut detail = format!("{} looked at, no file is named {}", count(walked.visited), options.pattern.join(" or "));
+    if walked.open > 0 {
+        detail =
+            format!("{detail}, but {} that a process has open, and may be writing now", counted_files(walked.open));
+    }
+    Finding::critical("backups", "there is no backup")
+        .detail(detail)
+        .remedy("see that backups are made and land here; pattern=... says how they are named")
+        .report();
+    "there is no backup to test".into()
 }
 
 /// Holds the newest backup against the clock and the ones before it.
@@ -283,12 +297,12 @@ fn report_none(tested: &Tested, fallback: bool) -> String {
     let beyond = if fallback { "" } else { "; older ones were not tried (fallback=false)" };
     let tries = tested.bad.len() + tested.unfit.len();
     let Some(newest) = tested.bad.first() else {
-        let detail = format!("no backup could be tested, {} tried{beyond}", count(tries as u64));
+        let detail = format!("{} tried{beyond}", counted(tries as u64, "backup"));
         Finding::warning("backups", "no backup could be tested")
             .detail(&detail)
             .remedy("keep dumps in plain SQL, alone or with gzip or zstd, or name such ones with pattern=...")
             .report();
-        return detail;
+        return format!("no backup could be tested, {detail}");
     };
     let detail = match tries {
         1 if fallback => format!("{newest} is bad, and there is no older backup of its series"),

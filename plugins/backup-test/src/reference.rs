@@ -6,31 +6,36 @@ use taskhost_sdk::prelude::*;
 use taskhost_sdk::sql::{Database, Error};
 
 use crate::catalog::Catalog;
-use crate::judge::Live;
+use crate::judge::{self, Live};
 
 /// What is live now.
 pub(crate) struct Reference {
     /// None where the database could not be read; a finding says why.
     tables: Option<BTreeMap<String, Live>>,
+    /// How many tables there are, when none of them is in the backup: they are not counted then.
+    strangers: Option<usize>,
     objects: BTreeMap<String, u64>,
 }
 
 impl Reference {
     /// Counts what is live. What it may not read is a finding, and not compared.
-    pub(crate) async fn of(database: &Database) -> Result<Self> {
-        match Self::count(database).await {
+    pub(crate) async fn of(database: &Database, restored: &[judge::Restored]) -> Result<Self> {
+        match Self::count(database, restored).await {
             Ok(reference) => Ok(reference),
             Err(failure) => {
                 unread("database", &failure.message);
-                Ok(Self { tables: None, objects: BTreeMap::new() })
+                Ok(Self { tables: None, strangers: None, objects: BTreeMap::new() })
             }
         }
     }
 
-    async fn count(database: &Database) -> Result<Self> {
+    async fn count(database: &Database, restored: &[judge::Restored]) -> Result<Self> {
         let catalog = Catalog::live(database).await?;
         let tables = catalog.tables().await?;
         let mut live = BTreeMap::new();
+        if !tables.iter().any(|table| restored.iter().any(|restored| restored.name == table.label())) {
+            return Ok(Self { tables: Some(live), strangers: Some(tables.len()), objects: BTreeMap::new() });
+        }
         for table in &tables {
             let counted = match catalog.count(table).await {
                 Ok(rows) => Some((rows, false)),
@@ -45,12 +50,17 @@ impl Reference {
                 live.insert(table.label(), Live { rows, estimated, has_primary_key: table.has_primary_key });
             }
         }
-        Ok(Self { tables: Some(live), objects: catalog.objects().await? })
+        Ok(Self { tables: Some(live), strangers: None, objects: catalog.objects().await? })
     }
 
     /// The live tables, by their label.
     pub(crate) fn tables(&self) -> Option<&BTreeMap<String, Live>> {
         self.tables.as_ref()
+    }
+
+    /// How many tables there are, when none of them is in the backup.
+    pub(crate) fn strangers(&self) -> Option<usize> {
+        self.strangers
     }
 
     /// The number of live indexes, views ..., by kind.

@@ -190,22 +190,23 @@ impl Bench<'_> {
         }
         let reference = match self.reference.take() {
             Some(reference) => reference,
-            None => Reference::of(self.live).await?,
+            None => Reference::of(self.live, tables).await?,
         };
-        let Some(live) = reference.tables() else {
-            self.reference = Some(reference);
-            return Ok("row counts compared with nothing: the live database could not be read".into());
-        };
-        let compared = if judge::in_both(tables, live) > 0 {
-            judgements.extend(judge::against_live(tables, live, tolerance));
-            let objects = catalog.objects().await.context("counting what else came back")?;
-            judgements.extend(judge::objects(path, &objects, reference.objects()));
-            "row counts compared with the live database"
-        } else if self.options.compare == Compare::Live {
-            judgements.push(judge::strangers(path, live.len()));
-            "row counts compared with nothing"
-        } else {
-            "row counts compared with nothing: there is no manifest, and the live database has none of these tables"
+        let compared = match (reference.tables(), reference.strangers()) {
+            (None, _) => "row counts compared with nothing: the live database could not be read",
+            (Some(live), None) => {
+                judgements.extend(judge::against_live(tables, live, tolerance));
+                let objects = catalog.objects().await.context("counting what else came back")?;
+                judgements.extend(judge::objects(path, &objects, reference.objects()));
+                "row counts compared with the live database"
+            }
+            (Some(_), Some(number)) if self.options.compare == Compare::Live => {
+                judgements.push(judge::strangers(path, number));
+                "row counts compared with nothing"
+            }
+            (Some(_), Some(_)) => {
+                "row counts compared with nothing: there is no manifest, and the live database has none of these tables"
+            }
         };
         self.reference = Some(reference);
         Ok(compared.into())

@@ -128,9 +128,3 @@ fn rows_without_a_parent_are_critical_where_the_database_enforces_it() {
     assert_eq!(told(&[orphans("c", "p", 1, true)]), [(CRITICAL, "c", "rows without their parent")]);
     assert_eq!(told(&[orphans("c", "p", 1, false)]), [(WARNING, "c", "rows without their parent")]);
 }
-
-#[test]
-fn tables_of_both_sides_are_counted() {
-    let there = BTreeMap::from([("a".to_owned(), live(1)), ("b".to_owned(), live(1))]);
-    assert_eq!(in_both(&[table("b", 0), table("c", 0)], &there), 1);
-}
