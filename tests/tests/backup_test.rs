@@ -1,5 +1,7 @@
 //! `backup-test` on dumps of a SQLite database: what makes a backup bad, and which one is then the last good one.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -15,7 +17,7 @@ const SCHEMA: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE orders (id INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users);
 ";
 const USERS: u64 = 40;
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// What `sqlite3 FILE .dump` writes.
 fn dump() -> String {
