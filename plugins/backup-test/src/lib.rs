@@ -187,7 +187,7 @@ fn report_nothing(walked: &Walked, options: &Options) -> String {
 /// Holds the newest backup against the clock and the ones before it.
 fn judge_series(selected: &Selected, options: &Options, now: i64) {
     let newest = &selected.newest;
-    let seconds = selection::span(newest, now);
+    let seconds = selection::age(newest, now);
     let max_age = options.max_age.as_secs();
     #[expect(clippy::cast_precision_loss, reason = "ages and sizes")]
     {
@@ -275,7 +275,7 @@ fn report_good(entry: &Entry, restored: &Restored, newer: &Tested, options: &Opt
         took(restored.seconds)
     );
     Finding::ok(&entry.path, "backup restores")
-        .detail(format!("{figures}, {} old; {}", age(old), restored.compared))
+        .detail(format!("{figures}, {} old; {}", span(old), restored.compared))
         .report();
     let summary = format!("restored {}: {figures}", entry.path);
     match (newer.bad.first(), newer.unfit.first()) {
@@ -283,7 +283,7 @@ fn report_good(entry: &Entry, restored: &Restored, newer: &Tested, options: &Opt
             next_action(format!(
                 "make a new backup now: the last good one is {}, {} old, and what changed since is in no backup",
                 entry.path,
-                age(old)
+                span(old)
             ));
             format!("{bad} is bad; the last good one: {summary}")
         }
