@@ -218,6 +218,7 @@ impl Row {
     ///
     /// # Errors
     /// A column that is not there, and a value of another type.
+    #[expect(clippy::needless_pass_by_value, reason = "a position or a name, both cheap")]
     pub fn get<T: FromValue>(&self, column: impl Index) -> Result<T> {
         let position = column.position(&self.columns)?;
         let value = self.values.get(position).unwrap_or(&Value::Null);

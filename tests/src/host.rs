@@ -9,10 +9,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long one process may take before its test fails.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A `host` to be started.
 #[derive(Debug)]
+#[must_use = "a command that is not run shows nothing"]
 pub struct Host {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -23,6 +24,7 @@ pub struct Host {
 
 /// What a `host` left when it ended.
 #[derive(Debug)]
+#[must_use = "a command that is not run shows nothing"]
 pub struct Output {
     /// The exit code; none when a signal ended it.
     pub code: Option<i32>,

@@ -1,6 +1,8 @@
 //! Bad input at the command line: each case gets a message that names the thing and the way out, exit code 3, and
 //! nothing is changed.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
 use std::path::Path;
 
 use sqlx::Connection as _;
