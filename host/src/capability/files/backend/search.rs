@@ -69,28 +69,25 @@ impl grep_searcher::SinkError for Ended {
 impl<F: FnMut(Vec<Line>) -> Result<(), Error>> Sink for Found<'_, F> {
     type Error = Ended;
 
+    /// One line: nothing is searched across lines.
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, Ended> {
-        let mut number = found.line_number().unwrap_or_default();
-        let mut offset = self.start.saturating_add(found.absolute_byte_offset());
-        for whole in found.lines() {
-            if self.options.max_matches.is_some_and(|most| self.matches >= most) {
-                return Ok(false);
-            }
-            self.matches += 1;
-            if !self.options.count_only {
-                let line = whole.strip_suffix(b"\n").unwrap_or(whole);
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                let text = shown(line);
-                self.batch_bytes += text.len();
-                self.batch.push(Line { number, offset, text });
-                if self.batch.len() == BATCH || self.batch_bytes >= BATCH_BYTES {
-                    self.flush().map_err(Ended::Giving)?;
-                }
-            }
-            number += 1;
-            offset += whole.len() as u64;
+        let most = self.options.max_matches.unwrap_or(u64::MAX);
+        if self.matches >= most {
+            return Ok(false);
         }
-        Ok(self.options.max_matches.is_none_or(|most| self.matches < most))
+        self.matches += 1;
+        if !self.options.count_only {
+            let line = found.bytes();
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let text = shown(line.strip_suffix(b"\r").unwrap_or(line));
+            self.batch_bytes += text.len();
+            let offset = self.start.saturating_add(found.absolute_byte_offset());
+            self.batch.push(Line { number: found.line_number().unwrap_or_default(), offset, text });
+            if self.batch.len() == BATCH || self.batch_bytes >= BATCH_BYTES {
+                self.flush().map_err(Ended::Giving)?;
+            }
+        }
+        Ok(self.matches < most)
     }
 }
 

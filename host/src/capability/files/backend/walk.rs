@@ -143,3 +143,33 @@ pub(in super::super) fn walk(
     })();
     (listing.walked, ended)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_problems_are_kept_and_all_are_counted() {
+        let filter = Filter {
+            include: vec![],
+            exclude: vec![],
+            kinds: vec![],
+            older_than: None,
+            newer_than: None,
+            larger_than: None,
+            smaller_than: None,
+            max_depth: None,
+            closed_only: false,
+        };
+        let matcher = Matcher::new(filter, 0).unwrap();
+        let walked = Walked { visited: 0, matched: 0, open: 0, problems: Vec::new(), problem_count: 0 };
+        let open_files = OpenFiles::default();
+        let give = |_| Ok(());
+        let mut listing = Listing { matcher: &matcher, open_files, wanted: || true, give, batch: Vec::new(), walked };
+        for number in 0..250 {
+            listing.problem(number.to_string(), &Error::Io("unreadable".into())).unwrap();
+        }
+        assert_eq!((listing.walked.problems.len(), listing.walked.problem_count), (100, 250));
+        assert_eq!(listing.walked.problems.last().map(|problem| problem.path.as_str()), Some("99"));
+    }
+}
