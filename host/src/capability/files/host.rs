@@ -108,7 +108,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         call.ticket.start(move |ticket| {
             let wanted = || ticket.wanted().is_ok() && !sender.is_closed();
             let give = |chunk| sender.blocking_send(chunk).map_err(|_| Error::GivenUp);
-            let (given, ended) = read::read(&opened, &options, wanted, give);
+            let (given, ended) = read::read(&opened, &options, &wanted, give);
             let _ = done.send(streamed(permit, ended, |permit| permit.bytes(given)).map(|()| given));
         });
         reader(accessor, ByteChunks::new(receiver), given)

@@ -46,7 +46,7 @@ impl Root {
 pub(in super::super) fn read(
     opened: &Opened,
     options: &ReadOptions,
-    wanted: impl Wanted,
+    wanted: &impl Wanted,
     mut give: impl FnMut(Bytes) -> Result<(), Error>,
 ) -> (u64, Result<(), Error>) {
     let mut given = 0;

@@ -29,7 +29,7 @@ pub(in super::super) fn tail(opened: &Opened, lines: u32, wanted: &impl Wanted) 
         start -= size;
         let mut block = vec![0; usize::try_from(size).unwrap_or_default()];
         opened.file.read_exact_at(&mut block, start).map_err(|error| opened.failed("read", &error))?;
-        ends += block.iter().filter(|byte| **byte == b'\n').count() as u64;
+        ends += block.split(|byte| *byte == b'\n').count() as u64 - 1;
         held += block.len();
         blocks.push(block);
     }

@@ -136,7 +136,7 @@ impl World {
             content.extend_from_slice(&chunk);
             Ok(())
         };
-        let (given, ended) = read::read(&opened, &options, || true, give);
+        let (given, ended) = read::read(&opened, &options, &|| true, give);
         (given, super::host::settle(permit, ended.map(|()| content)))
     }
 
