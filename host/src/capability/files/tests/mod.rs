@@ -48,7 +48,16 @@ impl World {
     }
 
     fn with(mode: Mode, settings: &str, budgets: Budgets) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap(), mode, settings, budgets)
+    }
+
+    /// In memory, where there is such a file system: some others take milliseconds to remove a directory.
+    fn in_memory() -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Self::at(directory, Mode::Perform, ALL, Budgets::default())
+    }
+
+    fn at(directory: tempfile::TempDir, mode: Mode, settings: &str, budgets: Budgets) -> Self {
         let (root, outside) = (directory.path().join("root"), directory.path().join("outside"));
         fs::create_dir(&root).unwrap();
         fs::create_dir(&outside).unwrap();
