@@ -24,7 +24,6 @@ pub struct Host {
 
 /// What a `host` left when it ended.
 #[derive(Debug)]
-#[must_use = "a command that is not run shows nothing"]
 pub struct Output {
     /// The exit code; none when a signal ended it.
     pub code: Option<i32>,
@@ -163,6 +162,7 @@ impl Output {
     }
 
     /// The same, if it ended with that exit code.
+    #[expect(clippy::return_self_not_must_use, reason = "the code may be all that is looked at")]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
         self

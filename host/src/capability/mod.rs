@@ -1,5 +1,5 @@
 //! The rooms: what the host can offer to a plugin. Each is one directory of the same five files (see any of them), and
-//! one line in [`rooms!`] below. Rooms never import each other.
+//! one line in `rooms!` below. Rooms never import each other.
 
 pub mod binding;
 pub mod files;

@@ -270,7 +270,7 @@ mod tests {
                 "a default of another type",
                 |d| {
                     d.parameters =
-                        vec![wit::Parameter { default: Some(wit::Value::Text("x".into())), ..parameter("a") }]
+                        vec![wit::Parameter { default: Some(wit::Value::Text("x".into())), ..parameter("a") }];
                 },
                 "its own default",
             ),

@@ -20,7 +20,7 @@ use crate::workspace::Workspace;
 use account::Account;
 
 /// How long a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Names the servers to the tests.
 const VARIABLES: [&str; 2] = ["TASKHOST_TEST_POSTGRES", "TASKHOST_TEST_MYSQL"];

@@ -1,6 +1,6 @@
 //! The `sql` room: PostgreSQL, MariaDB/MySQL and SQLite behind one interface.
 //!
-//! A text passes through [`statement`] before it runs, and what runs is what that wrote. Reads run in a transaction that
+//! A text passes through `statement` before it runs, and what runs is what that wrote. Reads run in a transaction that
 //! the database itself holds read-only, changes in one that is rolled back in a rehearsal. The room must never show a
 //! target's password, never leave a statement running or a transaction open behind a run, and never hand a connection
 //! on whose state it does not know.

@@ -63,8 +63,8 @@ fn the_grant_scopes_what_is_listed() {
 
 #[test]
 fn a_tree_of_ten_thousand_levels_is_walked_read_and_removed() {
-    let world = World::in_memory();
     const LEVELS: usize = 10_000;
+    let world = World::in_memory();
     let mut directory = rustix::fs::open(&world.root, OFlags::DIRECTORY, FileMode::empty()).unwrap();
     for _ in 0..LEVELS {
         // Two on each level, so that the way back up is gone as well.
