@@ -13,7 +13,8 @@
 //! Not seen here, and left to the transaction that the database itself holds read-only and to the role's own rights:
 //! functions behind operators, casts, views, column defaults, generated columns, row security and PostgreSQL's
 //! `row.function` notation; user-defined overloads that share the name of a harmless function. The tables that hold
-//! password hashes and connection strings are refused by name; a view on them is not seen through.
+//! password hashes and connection strings are refused by name; a view on them is not seen through, which the statistics
+//! (`pg_stats`, with samples of `pg_authid` for a superuser) are too.
 //!
 //! For a change the backend must check too that each of [`Changing::targets`] is a base table (a view's name may be
 //! granted by mistake, and stands for other tables), and that a name without a schema means the default schema:

@@ -1,6 +1,6 @@
 //! Which statements read.
 
-use sqlparser::ast::{Expr, Statement, UtilityOption};
+use sqlparser::ast::{Expr, Ident, Statement, UtilityOption};
 
 use super::parse::{Canonical, refuse};
 use super::rules::{Rules, folded};
@@ -82,6 +82,10 @@ fn kind(dialect: Dialect, statement: &Statement) -> Result<ReadingKind, Refusal>
             }
         }
         Statement::ExplainTable { .. } => Ok(ReadingKind::Explain),
+        Statement::ShowVariable { variable } if dialect == Dialect::Mysql && shows_secrets(variable) => refuse(
+            "that SHOW shows hashes of passwords or the statements of others, and no grant shows those; \
+             rights are in information_schema.user_privileges",
+        ),
         Statement::ShowVariable { .. }
         | Statement::ShowStatus { .. }
         | Statement::ShowVariables { .. }
@@ -113,8 +117,15 @@ fn kind(dialect: Dialect, statement: &Statement) -> Result<ReadingKind, Refusal>
     }
 }
 
+/// SHOW GRANTS and SHOW CREATE USER with the role's hash, SHOW BINLOG EVENTS with whatever was run.
+fn shows_secrets(words: &[Ident]) -> bool {
+    const WORDS: &[&str] = &["grants", "user", "binlog", "relaylog"];
+    words.iter().any(|word| WORDS.iter().any(|secret| word.value.eq_ignore_ascii_case(secret)))
+}
+
 /// An option ANALYZE that is not plainly switched off.
 fn is_analyze(option: &UtilityOption) -> bool {
     let off = |arg: &Expr| matches!(arg.to_string().to_ascii_lowercase().trim_matches('\''), "false" | "off" | "0");
-    option.name.value.eq_ignore_ascii_case("analyze") && !option.arg.as_ref().is_some_and(off)
+    let names = ["analyze", "analyse"];
+    names.iter().any(|name| option.name.value.eq_ignore_ascii_case(name)) && !option.arg.as_ref().is_some_and(off)
 }

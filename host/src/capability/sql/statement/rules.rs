@@ -17,6 +17,7 @@ const CREDENTIALS: &[(Dialect, &[&str])] = &[
     (
         Dialect::Postgres,
         &[
+            "_pg_user_mappings",
             "pg_authid",
             "pg_file_settings",
             "pg_hba_file_rules",
@@ -27,7 +28,17 @@ const CREDENTIALS: &[(Dialect, &[&str])] = &[
             "user_mapping_options",
         ],
     ),
-    (Dialect::Mysql, &["mysql.user", "mysql.global_priv", "mysql.servers", "mysql.slave_master_info"]),
+    (
+        Dialect::Mysql,
+        &[
+            "mysql.user",
+            "mysql.global_priv",
+            "mysql.password_history",
+            "mysql.password_reuse_check_history",
+            "mysql.servers",
+            "mysql.slave_master_info",
+        ],
+    ),
 ];
 
 /// What a statement may hold beside its own kind.

@@ -187,14 +187,16 @@ impl Connection {
         let fail = |error| to_error(&target, error);
         let prepared = self.inner.prepare(AssertSqlSafe(text).into_sql_str()).await.map_err(fail)?;
         let arguments = arguments(&prepared, parameters)?;
-        let columns = prepared.columns();
-        sink.columns(columns.iter().map(|column| value::column(column.name(), column.type_info())).collect())?;
-        let decoders: Vec<_> =
-            columns.iter().map(|column| value::Decoder::new(value::type_name(column.type_info()))).collect();
+        let mut decoders = describe(prepared.columns(), sink)?;
         let mut rows = sqlx::query_with(AssertSqlSafe(text), arguments).fetch(&mut self.inner);
         while let Some(row) = rows.try_next().await.map_err(fail)? {
+            // Of most SHOW statements the server names the columns only with the rows.
+            if decoders.is_empty() {
+                decoders = describe(row.columns(), sink)?;
+            }
             sink.push(value::row(&decoders, &row)?).await?;
         }
+        sink.columns(vec![])?;
         sink.end().await
     }
 
@@ -253,6 +255,14 @@ impl Connection {
     fn error(&self, error: sqlx::Error) -> Error {
         to_error(&self.target, error)
     }
+}
+
+/// Sends the columns, once they are known, and gives how their values are read.
+fn describe(columns: &[sqlx::mysql::MySqlColumn], sink: &mut RowSink) -> Result<Vec<value::Decoder>, Error> {
+    if !columns.is_empty() {
+        sink.columns(columns.iter().map(|column| value::column(column.name(), column.type_info())).collect())?;
+    }
+    Ok(columns.iter().map(|column| value::Decoder::new(value::type_name(column.type_info()))).collect())
 }
 
 fn arguments(

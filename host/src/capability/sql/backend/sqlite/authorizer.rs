@@ -68,6 +68,11 @@ impl Policy {
             }
             ffi::SQLITE_PRAGMA => purpose == Purpose::Scratch as u8 && listed(PRAGMAS_OF_DUMPS, first),
             ffi::SQLITE_ATTACH | ffi::SQLITE_DETACH => false,
+            // To read an R*Tree, its module compiles its writing statements too. The file is open for reading only, so
+            // that they cannot run.
+            ffi::SQLITE_INSERT | ffi::SQLITE_UPDATE | ffi::SQLITE_DELETE if purpose == Purpose::Read as u8 => {
+                first.is_some_and(|table| ["_node", "_rowid", "_parent"].iter().any(|end| table.ends_with(end)))
+            }
             ffi::SQLITE_INSERT | ffi::SQLITE_UPDATE | ffi::SQLITE_DELETE if purpose == Purpose::Write as u8 => {
                 !first.is_some_and(|table| table.to_ascii_lowercase().starts_with("sqlite_"))
             }
@@ -137,9 +142,18 @@ mod tests {
         let pages = (ffi::SQLITE_PRAGMA, Some("page_count"), None);
         let journal = (ffi::SQLITE_PRAGMA, Some("journal_mode"), Some("off"));
         let optimize = (ffi::SQLITE_PRAGMA, Some("optimize"), None);
+        let tree = (ffi::SQLITE_DELETE, Some("places_node"), None);
         for (purpose, allowed, denied) in [
-            (Purpose::Read, vec![read, pages], vec![insert, schema, attach, extension, create, journal, optimize]),
-            (Purpose::Maintain, vec![read, pages], vec![insert, schema, attach, extension, create, journal, optimize]),
+            (
+                Purpose::Read,
+                vec![read, pages, tree],
+                vec![insert, schema, attach, extension, create, journal, optimize],
+            ),
+            (
+                Purpose::Maintain,
+                vec![read, pages],
+                vec![tree, insert, schema, attach, extension, create, journal, optimize],
+            ),
             (Purpose::Write, vec![read, pages, insert], vec![schema, attach, extension, create, journal, optimize]),
             (Purpose::Scratch, vec![read, pages, insert, create], vec![attach, extension, journal, optimize]),
         ] {

@@ -131,6 +131,7 @@ fn postgres_does_not_read() {
                 "EXPLAIN (VERBOSE, COSTS off, analyze on) UPDATE t SET a = 1",
                 "EXPLAIN ANALYZE runs",
             ),
+            ("explain analyze, as the British write it", "EXPLAIN (ANALYSE) DELETE FROM t", "EXPLAIN ANALYZE runs"),
             ("explain analyze, quoted", "EXPLAIN (\"analyze\" true) INSERT INTO t VALUES (1)", ""),
             (
                 "explain analyze of a change in WITH",
@@ -217,6 +218,7 @@ fn postgres_does_not_read() {
             ("passwords, qualified and quoted", "SELECT * FROM pg_catalog.\"pg_shadow\"", "holds credentials"),
             ("passwords, table command", "TABLE pg_authid", "holds credentials"),
             ("passwords, table command in a union", "SELECT 1 UNION TABLE pg_catalog.pg_shadow", "holds credentials"),
+            ("foreign passwords, behind the view", "TABLE information_schema._pg_user_mappings", "holds credentials"),
             ("foreign passwords", "SELECT * FROM information_schema.user_mapping_options", "holds credentials"),
             ("passwords, subquery", "SELECT (SELECT passwd FROM pg_shadow LIMIT 1)", "holds credentials"),
             ("backslash and quote", "SELECT 'a\\' || pg_sleep(1) --'", "double the quote"),

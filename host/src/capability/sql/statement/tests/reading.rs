@@ -78,6 +78,10 @@ fn mysql_does_not_read() {
             ("analyze table", "ANALYZE TABLE t", ""),
             ("passwords", "SELECT * FROM mysql.user", "holds credentials"),
             ("passwords, quoted", "SELECT * FROM `mysql`.`global_priv`", "holds credentials"),
+            ("passwords of the past", "SELECT * FROM mysql.password_reuse_check_history", "holds credentials"),
+            ("the own password's hash", "SHOW GRANTS", "shows hashes of passwords"),
+            ("another's password's hash", "SHOW GRANTS FOR root", "shows hashes of passwords"),
+            ("what others ran", "SHOW BINLOG EVENTS", "the statements of others"),
             ("backslash and quote", "SELECT 'a\\' OR sleep(1) -- '", "double the quote"),
             ("backslash and double quote", "SELECT \"a\\\" OR sleep(1) -- \"", "double the quote"),
             ("sleep, in SHOW", "SHOW TABLES WHERE sleep(1)", "acts outside"),
@@ -159,7 +163,6 @@ fn the_questions_of_maintenance_are_reads() {
             ("status", "SHOW GLOBAL STATUS LIKE 'Threads%'"),
             ("table status", "SHOW TABLE STATUS"),
             ("indexes", "SHOW INDEX FROM t"),
-            ("grants", "SHOW GRANTS"),
             ("replica", "SHOW SLAVE STATUS"),
             (
                 "transactions",
