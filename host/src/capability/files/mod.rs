@@ -37,7 +37,7 @@ mod bindings {
         with: { "taskhost:host/files.directory": super::Directory },
         trappable_error_type: { "taskhost:host/files.error" => super::error::Error },
     });
-    pub(super) use taskhost::host::files::*;
+    pub(super) use self::taskhost::host::files::*;
 }
 
 /// The room.
