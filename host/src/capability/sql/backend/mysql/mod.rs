@@ -187,16 +187,19 @@ impl Connection {
         let fail = |error| to_error(&target, error);
         let prepared = self.inner.prepare(AssertSqlSafe(text).into_sql_str()).await.map_err(fail)?;
         let arguments = arguments(&prepared, parameters)?;
-        let mut decoders = describe(prepared.columns(), sink)?;
+        // What the server said when it prepared the statement is a guess: the columns of most SHOW statements, and the
+        // types of what is worked out from parameters, come with the rows.
+        let mut decoders = Vec::new();
         let mut rows = sqlx::query_with(AssertSqlSafe(text), arguments).fetch(&mut self.inner);
         while let Some(row) = rows.try_next().await.map_err(fail)? {
-            // Of most SHOW statements the server names the columns only with the rows.
             if decoders.is_empty() {
-                decoders = describe(row.columns(), sink)?;
+                sink.columns(describe(row.columns()))?;
+                let kinds = row.columns().iter().map(|column| value::type_name(column.type_info()));
+                decoders = kinds.map(value::Decoder::new).collect();
             }
             sink.push(value::row(&decoders, &row)?).await?;
         }
-        sink.columns(vec![])?;
+        sink.columns(describe(prepared.columns()))?;
         sink.end().await
     }
 
@@ -257,12 +260,8 @@ impl Connection {
     }
 }
 
-/// Sends the columns, once they are known, and gives how their values are read.
-fn describe(columns: &[sqlx::mysql::MySqlColumn], sink: &mut RowSink) -> Result<Vec<value::Decoder>, Error> {
-    if !columns.is_empty() {
-        sink.columns(columns.iter().map(|column| value::column(column.name(), column.type_info())).collect())?;
-    }
-    Ok(columns.iter().map(|column| value::Decoder::new(value::type_name(column.type_info()))).collect())
+fn describe(columns: &[sqlx::mysql::MySqlColumn]) -> Vec<wit::Column> {
+    columns.iter().map(|column| value::column(column.name(), column.type_info())).collect()
 }
 
 fn arguments(
