@@ -29,7 +29,7 @@ impl Target {
         let dialect = grant.dialect().ok_or_else(|| Error::Invalid("the target is no database".into()))?;
         Ok(Self {
             dialect,
-            url: grant.target.clone(),
+            url: without_tls(&grant.target),
             database: None,
             path: grant.sqlite_path().map(Into::into).unwrap_or_default(),
             tls: grant.tls().map_err(Error::Invalid)?,
@@ -62,8 +62,39 @@ impl Target {
     }
 }
 
+/// The library knows not all of the words that a grant may have; they are read by [`Grant::tls`].
+fn without_tls(written: &Secret) -> Secret {
+    let Ok(mut url) = url::Url::parse(written.expose()) else { return written.clone() };
+    let is_tls = |key: &str| key == "sslmode" || key == "ssl-mode";
+    let others: Vec<_> = url.query_pairs().into_owned().filter(|(key, _)| !is_tls(key)).collect();
+    if others.len() == url.query_pairs().count() {
+        return written.clone();
+    }
+    url.set_query(None);
+    if !others.is_empty() {
+        url.query_pairs_mut().extend_pairs(others);
+    }
+    Secret::new(url)
+}
+
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_for_tls_are_left_out() {
+        for (written, left) in [
+            ("mysql://u:p%40@h/d?ssl-mode=verify-full", "mysql://u:p%40@h/d"),
+            ("postgres://h/d?options=-c%20a%3Db&sslmode=required", "postgres://h/d?options=-c+a%3Db"),
+            ("postgres://h/d?host=%2Frun%2Fpg", "postgres://h/d?host=%2Frun%2Fpg"),
+        ] {
+            assert_eq!(without_tls(&Secret::new(written)).expose(), left);
+        }
     }
 }
