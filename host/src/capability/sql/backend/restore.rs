@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{Connection, Dialect, Error, Lease, wit};
-use crate::capability::sql::dump::{Dump, DumpError, Event, Origin, Verdict, classify, classify_meta};
+use crate::capability::sql::dump::{Dump, DumpError, Event, Origin, Verdict, classify, classify_meta, without_definer};
 use crate::capability::stream::ByteReceiver;
 use crate::gate::Refusal;
 
@@ -136,7 +136,11 @@ fn send(
 ) -> Result<(), Error> {
     for event in events.drain(..) {
         let (verdict, step) = match event {
-            Event::Statement(text) => (classify(dialect, Origin::Dump, &text), Step::Run { text, line }),
+            Event::Statement(text) => {
+                let verdict = classify(dialect, Origin::Dump, &text);
+                let text = if dialect == Dialect::Mysql { without_definer(text) } else { text };
+                (verdict, Step::Run { text, line })
+            }
             Event::CopyBegin(text) => (classify(dialect, Origin::Dump, &text), Step::CopyBegin { text, line }),
             Event::Meta(text) => (classify_meta(&text), Step::CopyEnd),
             Event::CopyData(data) => (Verdict::Run, Step::CopyData(data)),

@@ -12,6 +12,7 @@
 //! can reach nothing but the scratch database.
 
 mod classify;
+mod definer;
 mod mysql;
 mod postgres;
 mod progress;
@@ -29,6 +30,7 @@ use super::grant::Dialect;
 #[cfg(test)]
 pub(crate) use classify::Skipped;
 pub(crate) use classify::{Origin, Verdict, classify, classify_meta};
+pub(crate) use definer::without_definer;
 pub(crate) use scanner::Dump;
 
 /// The longest statement that is held; mysqldump's extended INSERTs are 16 MiB by default.
