@@ -1,6 +1,7 @@
 //! Named cases, one table a dialect and question; all failures of a table are reported at once.
 
 mod changing;
+mod positions;
 mod postgres;
 mod reading;
 mod scratch;
