@@ -82,3 +82,36 @@ impl<T, E: Into<Failure>> Context<T> for std::result::Result<T, E> {
         })
     }
 }
+
+/// Ends the task with a [`Failure`] of the words given, as `format!` takes them.
+///
+/// ```
+/// use taskhost_sdk::prelude::*;
+///
+/// fn check(warn_days: u32, critical_days: u32) -> Result<()> {
+///     if critical_days > warn_days {
+///         bail!("critical-days ({critical_days}) is more than warn-days ({warn_days})");
+///     }
+///     Ok(())
+/// }
+/// assert_eq!(check(7, 30).unwrap_err().message, "critical-days (30) is more than warn-days (7)");
+/// ```
+#[macro_export]
+macro_rules! bail {
+    ($($words:tt)+) => {
+        return ::core::result::Result::Err($crate::Failure::new(::std::format!($($words)+)))
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_being_done_comes_before_the_message_and_the_outcome_stays() {
+        let refused = Failure { kind: FailureKind::Refused, message: "slot `logs` does not grant delete".into() };
+        let failure = Err::<(), _>(refused).context("removing a.log").unwrap_err();
+        assert_eq!(failure.to_string(), "removing a.log: slot `logs` does not grant delete");
+        assert_eq!(failure.kind, FailureKind::Refused);
+    }
+}

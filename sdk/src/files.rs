@@ -1,14 +1,22 @@
 //! A directory behind a slot.
 
+mod lines;
+mod writer;
+
+use std::time::Duration;
+
 use crate::bindings::exports::taskhost::host::task;
 use crate::bindings::taskhost::host::files as wit;
+use crate::parameters::{Size, is_kebab};
 use crate::stream::Batched;
 use crate::{ByteStream, Failure, FailureKind, Result};
 
+pub use lines::TextLines;
 pub use wit::{
     Codec, Digest, Directory, Entry, Error, Filter, Kind, Line, Problem, Range, ReadOptions, Removed, SearchOptions,
     Searched, Space, Walked, WriteMode, Written,
 };
+pub use writer::Writer;
 
 /// A slot for a directory. Make it a constant and name it in `#[task(slots = [...])]`.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +31,11 @@ pub struct Slot {
 
 impl Slot {
     /// `why` is shown to the operator who decides.
+    ///
+    /// # Panics
+    /// While compiling, if the name is not kebab-case.
     pub const fn new(name: &'static str, why: &'static str) -> Self {
+        assert!(is_kebab(name), "a slot's name is kebab-case: a to z, 0 to 9 and `-`, and a letter first");
         Self { name, why, write: false, delete: false, optional: false }
     }
 
@@ -85,6 +97,88 @@ impl Default for Filter {
     }
 }
 
+/// ```
+/// use taskhost_sdk::prelude::*;
+///
+/// let old_logs = files::Filter::new().include("*.log").exclude("audit").older_than(Duration::from_secs(86_400));
+/// ```
+impl Filter {
+    /// All files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a glob of what is wanted: `**/*.log` over the path, or without a `/` over the name at any depth.
+    pub fn include(mut self, glob: impl Into<String>) -> Self {
+        self.include.push(glob.into());
+        self
+    }
+
+    /// Adds a glob of what is left out; a directory that matches is not entered.
+    pub fn exclude(mut self, glob: impl Into<String>) -> Self {
+        self.exclude.push(glob.into());
+        self
+    }
+
+    /// Adds a kind of entry; with none it is files only.
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Only what was last changed longer ago than this.
+    pub fn older_than(mut self, age: Duration) -> Self {
+        self.older_than = Some(age.as_secs());
+        self
+    }
+
+    /// Only what was changed since.
+    pub fn newer_than(mut self, age: Duration) -> Self {
+        self.newer_than = Some(age.as_secs());
+        self
+    }
+
+    /// Only what has at least this size.
+    pub fn larger_than(mut self, size: Size) -> Self {
+        self.larger_than = Some(size.0);
+        self
+    }
+
+    /// Only what has at most this size.
+    pub fn smaller_than(mut self, size: Size) -> Self {
+        self.smaller_than = Some(size.0);
+        self
+    }
+
+    /// Goes down so many levels; 1 is the directory's own entries.
+    pub fn max_depth(mut self, levels: u32) -> Self {
+        self.max_depth = Some(levels);
+        self
+    }
+
+    /// Leaves out files that a process has open now.
+    pub fn closed_only(mut self) -> Self {
+        self.closed_only = true;
+        self
+    }
+}
+
+impl SearchOptions {
+    /// All lines that a regular expression matches, in the syntax of the Rust regex crate; a compressed file is looked
+    /// into. The fields say what else there is: `SearchOptions { ignore_case: true, ..SearchOptions::new("error") }`.
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self {
+            pattern: pattern.into(),
+            ignore_case: false,
+            invert: false,
+            max_matches: None,
+            count_only: false,
+            tail_bytes: None,
+            decode: Codec::Auto,
+        }
+    }
+}
+
 impl Directory {
     /// The entries that pass the filter, as they are found.
     ///
@@ -101,7 +195,7 @@ impl Directory {
     /// A path that is not there, no plain file, or out of bounds.
     pub async fn open_read(&self, path: &str, decode: Codec) -> Result<ByteStream<Error>, Error> {
         let (bytes, end) = self.read(path.into(), ReadOptions { range: None, decode }).await?;
-        Ok(ByteStream { bytes, end })
+        Ok(ByteStream::new(bytes, end))
     }
 
     /// A small file whole.
@@ -111,6 +205,24 @@ impl Directory {
     pub async fn read_small(&self, path: &str, limit: u64) -> Result<Vec<u8>, Error> {
         let mut files = self.read_all(vec![path.into()], limit).await;
         files.pop().unwrap_or_else(|| Err(Error::Io("the host returned nothing".into())))
+    }
+
+    /// A small text file whole; bytes that are not UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// As [`read_small`](Self::read_small).
+    pub async fn read_text(&self, path: &str, limit: u64) -> Result<String, Error> {
+        let bytes = self.read_small(path, limit).await?;
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    /// The lines of a file of any size, as text. To look for something in it, [`find_lines`](Self::find_lines) is much
+    /// quicker: the host does the looking.
+    ///
+    /// # Errors
+    /// As [`open_read`](Self::open_read).
+    pub async fn read_lines(&self, path: &str, decode: Codec) -> Result<TextLines, Error> {
+        Ok(TextLines::new(self.open_read(path, decode).await?))
     }
 
     /// The lines of a file that a regular expression finds.
@@ -127,38 +239,39 @@ impl Directory {
     /// # Errors
     /// A path that is out of bounds, and a full disk: the old file is then untouched.
     pub async fn replace(&self, path: &str, bytes: Vec<u8>) -> Result<Written, Error> {
-        let (mut writer, reader) = crate::bindings::wit_stream::new();
-        let written = self.write(path.into(), WriteMode::Replace, Codec::None, reader);
-        let fill = async move {
-            writer.write_all(bytes).await;
-            drop(writer);
-        };
-        both(written, fill).await
+        let write = |bytes| self.write(path.into(), WriteMode::Replace, Codec::None, bytes);
+        writer::fill(write, async |file| file.write(bytes).await.map(drop)).await
     }
-}
 
-/// Awaits both, and returns what the first gives.
-async fn both<T>(first: impl Future<Output = T>, second: impl Future<Output = ()>) -> T {
-    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
-    let (mut value, mut filled) = (None, false);
-    std::future::poll_fn(|context| {
-        if !filled && second.as_mut().poll(context).is_ready() {
-            filled = true;
-        }
-        if value.is_none()
-            && let std::task::Poll::Ready(ready) = first.as_mut().poll(context)
-        {
-            value = Some(ready);
-        }
-        match value.take() {
-            Some(ready) if filled => std::task::Poll::Ready(ready),
-            waiting => {
-                value = waiting;
-                std::task::Poll::Pending
-            }
-        }
-    })
-    .await
+    /// Writes a file piece by piece: `fill` is given the file to write to. When it fails, a file that is not appended to
+    /// is left as it was.
+    ///
+    /// ```no_run
+    /// # use taskhost_sdk::{files::{Codec, Directory, WriteMode}, prelude::*};
+    /// # async fn example(directory: Directory, mut lines: files::TextLines) -> Result<()> {
+    /// directory
+    ///     .write_with("errors.log.gz", WriteMode::Replace, Codec::Auto, async |file| {
+    ///         while let Some(line) = lines.next().await? {
+    ///             file.write((line + "\n").into_bytes()).await?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `fill` says; a path that is out of bounds, and a full disk.
+    pub async fn write_with(
+        &self,
+        path: &str,
+        mode: WriteMode,
+        encode: Codec,
+        fill: impl AsyncFnOnce(&mut Writer) -> Result<()>,
+    ) -> Result<Written> {
+        writer::fill(|bytes| self.write(path.into(), mode, encode, bytes), fill).await
+    }
 }
 
 /// The entries of a walk.
@@ -232,5 +345,31 @@ pub fn message(error: &Error) -> String {
         | Error::NoSpace(message)
         | Error::Invalid(message)
         | Error::Io(message) => message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_asks_for_all_that_it_was_told_to() {
+        let described = Slot::new("logs", "old ones are removed").delete().write().describe();
+        assert_eq!((described.capability.as_str(), described.optional), ("files", false));
+        assert_eq!(described.access, ["read", "write", "delete"]);
+        assert_eq!(Slot::new("logs", "they are read").read().describe().access, ["read"]);
+    }
+
+    #[test]
+    fn every_error_ends_the_run_in_its_outcome() {
+        for (error, kind) in [
+            (Error::Refused("no".into()), FailureKind::Refused),
+            (Error::OverBudget("no".into()), FailureKind::OverBudget),
+            (Error::NotFound("no".into()), FailureKind::Failed),
+            (Error::NoSpace("no".into()), FailureKind::Failed),
+            (Error::Io("no".into()), FailureKind::Failed),
+        ] {
+            assert_eq!(Failure::from(error), Failure { kind, message: "no".into() });
+        }
     }
 }

@@ -11,7 +11,7 @@ mod failure;
 mod stream;
 
 pub use failure::{Context, Failure, FailureKind, Result};
-pub use stream::ByteStream;
+pub use stream::{ByteStream, ClosedEarly, End};
 pub use taskhost_sdk_macros::{Choice, Parameters, task};
 
 /// What a plugin needs, in one import.
@@ -20,7 +20,7 @@ pub mod prelude {
 
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
-    pub use crate::{Choice, Context as _, Failure, Parameters, Result, files, params, sql, task, tls};
+    pub use crate::{Choice, Context as _, Failure, Parameters, Result, bail, files, params, sql, task, tls};
 }
 
 /// The contract's own bindings, for what the rest of this crate does not wrap.

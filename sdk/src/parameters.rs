@@ -8,6 +8,11 @@ use crate::bindings::exports::taskhost::host::task::{self, ParameterType, Value}
 pub use task::{Argument, Parameter};
 
 /// A struct whose fields are a plugin's parameters.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not hold parameters",
+    label = "no struct of parameters",
+    note = "a task takes nothing, or one struct with #[derive(Parameters)]"
+)]
 pub trait Parameters: Sized {
     /// One a field.
     fn describe() -> Vec<Parameter>;
@@ -20,6 +25,12 @@ pub trait Parameters: Sized {
 }
 
 /// A type that a parameter may have.
+#[diagnostic::on_unimplemented(
+    message = "a parameter cannot be `{Self}`",
+    label = "no type of a parameter",
+    note = "use String, bool, i64, i32, u64, u32, usize, f64, Duration, Size, Vec<String>, an enum with \
+            #[derive(Choice)], or an Option of one of these"
+)]
 pub trait ParameterValue: Sized {
     /// What a default is written as.
     type Default;
@@ -29,6 +40,10 @@ pub trait ParameterValue: Sized {
 
     /// Whether it must be given when it has no default.
     const REQUIRED: bool = true;
+
+    /// What the type itself can hold, inclusive; a parameter's own bounds come before it. The host checks it, so that
+    /// the operator hears of a number that does not fit before the run.
+    const RANGE: (Option<f64>, Option<f64>) = (None, None);
 
     /// A default as the contract's value.
     fn value(default: Self::Default) -> Value;
@@ -52,9 +67,10 @@ pub trait Choice: Sized {
 }
 
 macro_rules! integers {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $minimum:expr, $maximum:expr;)*) => {$(
         impl ParameterValue for $type {
             type Default = $type;
+            const RANGE: (Option<f64>, Option<f64>) = ($minimum, $maximum);
 
             fn kind() -> ParameterType {
                 ParameterType::Integer
@@ -74,7 +90,14 @@ macro_rules! integers {
     )*};
 }
 
-integers!(i64, i32, u32, u64, usize);
+// Passed as an `i64`: a `u64` ends there. A `usize` has 32 bits where plugins run.
+integers! {
+    i64: None, None;
+    i32: Some(-2_147_483_648.0), Some(2_147_483_647.0);
+    u64: Some(0.0), None;
+    u32: Some(0.0), Some(4_294_967_295.0);
+    usize: Some(0.0), Some(4_294_967_295.0);
+}
 
 macro_rules! plain {
     ($($type:ty, $default:ty, $kind:ident, $to:expr, $from:expr;)*) => {$(
@@ -104,13 +127,14 @@ plain! {
     f64, f64, Number, f64::from, f64::from;
     bool, bool, Boolean, bool::from, bool::from;
     Duration, &'static str, Duration, seconds, Duration::from_secs;
-    Size, &'static str, Size, |text| size(text).0, Size;
+    Size, &'static str, Size, bytes, Size;
     Vec<String>, &'static str, Texts, texts, Vec::from;
 }
 
 impl<T: ParameterValue> ParameterValue for Option<T> {
     type Default = T::Default;
     const REQUIRED: bool = false;
+    const RANGE: (Option<f64>, Option<f64>) = T::RANGE;
 
     fn kind() -> ParameterType {
         T::kind()
@@ -172,8 +196,8 @@ pub fn describe<T: ParameterValue>(
         summary: summary.into(),
         required: T::REQUIRED && default.is_none(),
         default,
-        minimum,
-        maximum,
+        minimum: minimum.or(T::RANGE.0),
+        maximum: maximum.or(T::RANGE.1),
     }
 }
 
@@ -186,35 +210,104 @@ pub fn take<T: ParameterValue>(arguments: &mut Vec<Argument>, name: &str) -> cra
         .ok_or_else(|| Failure::invalid(format!("parameter `{name}` is missing, or of another type than described")))
 }
 
-/// A bound written with a unit; for the derive.
-#[doc(hidden)]
-#[expect(clippy::cast_precision_loss, reason = "bounds are compared")]
-pub fn bound(text: &str) -> f64 {
-    number_with(text, &[SPANS, SIZES].concat()) as f64
-}
-
-/// A size written in a default; for the derive. What cannot be read is 0, and the plugin's own test sees it.
-#[doc(hidden)]
-pub fn size(text: &str) -> Size {
-    Size(number_with(text, SIZES))
-}
-
-fn seconds(text: &str) -> u64 {
-    number_with(text, SPANS)
-}
-
 fn texts(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Into::into).collect()
 }
 
-type Units = [(&'static str, u64)];
-const SPANS: &Units = &[("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800), ("", 1)];
-const SIZES: &Units = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("", 1)];
+/// Seconds of a duration as the host reads it: `90`, `90s`, `1h30m`. The macros call it while they compile, so that one
+/// that cannot be read does not compile.
+#[doc(hidden)]
+#[expect(clippy::panic, reason = "while compiling")]
+pub const fn seconds(text: &str) -> u64 {
+    match parse_seconds(text.as_bytes()) {
+        Some(seconds) => seconds,
+        None => panic!("this is no duration; write it like 90s, 30m, 12h, 30d or 2w"),
+    }
+}
 
-fn number_with(text: &str, units: &Units) -> u64 {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let factor = units.iter().find(|(name, _)| *name == unit).map_or(0, |(_, factor)| *factor);
-    number.parse::<u64>().unwrap_or(0).saturating_mul(factor)
+/// Bytes of a size as the host reads it: `500`, `64KiB`, `10MB`. As [`seconds`].
+#[doc(hidden)]
+#[expect(clippy::panic, reason = "while compiling")]
+pub const fn bytes(text: &str) -> u64 {
+    match parse_bytes(text.as_bytes()) {
+        Some(bytes) => bytes,
+        None => panic!("this is no size; write it like 500, 64KiB, 2GiB or 10MB"),
+    }
+}
+
+const fn parse_seconds(mut text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut total = 0_u64;
+    while !text.is_empty() {
+        let Some((number, unit)) = digits(text) else { return None };
+        let (factor, rest): (u64, _) = match unit {
+            [] => (1, unit),
+            [b's', rest @ ..] => (1, rest),
+            [b'm', rest @ ..] => (60, rest),
+            [b'h', rest @ ..] => (3_600, rest),
+            [b'd', rest @ ..] => (86_400, rest),
+            [b'w', rest @ ..] => (604_800, rest),
+            _ => return None,
+        };
+        let Some(part) = number.checked_mul(factor) else { return None };
+        let Some(sum) = total.checked_add(part) else { return None };
+        (total, text) = (sum, rest);
+    }
+    Some(total)
+}
+
+const fn parse_bytes(text: &[u8]) -> Option<u64> {
+    let Some((number, unit)) = digits(text) else { return None };
+    number.checked_mul(match unit {
+        b"" | b"B" => 1,
+        b"kB" => 1_000,
+        b"MB" => 1_000_000,
+        b"GB" => 1_000_000_000,
+        b"TB" => 1_000_000_000_000,
+        b"KiB" => 1 << 10,
+        b"MiB" => 1 << 20,
+        b"GiB" => 1 << 30,
+        b"TiB" => 1 << 40,
+        _ => return None,
+    })
+}
+
+/// The number that a text starts with, and what follows it.
+const fn digits(mut text: &[u8]) -> Option<(u64, &[u8])> {
+    if !matches!(text, [b'0'..=b'9', ..]) {
+        return None;
+    }
+    let mut number = 0_u64;
+    while let [digit @ b'0'..=b'9', rest @ ..] = text {
+        let Some(shifted) = number.checked_mul(10) else { return None };
+        let Some(sum) = shifted.checked_add((*digit - b'0') as u64) else { return None };
+        (number, text) = (sum, rest);
+    }
+    Some((number, text))
+}
+
+/// A plugin's name is its package's; the macros call this while they compile.
+#[doc(hidden)]
+pub const fn plugin_name(name: &'static str) -> &'static str {
+    assert!(is_kebab(name), "a plugin's name is its package's, in kebab-case: rename the package in Cargo.toml");
+    name
+}
+
+/// Whether the host takes `name` as the name of a slot or a parameter: kebab-case, at most 64 bytes.
+pub(crate) const fn is_kebab(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    if !matches!(rest, [b'a'..=b'z', ..]) || matches!(rest, [.., b'-']) || rest.len() > 64 {
+        return false;
+    }
+    while let [byte, after @ ..] = rest {
+        if !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-') {
+            return false;
+        }
+        rest = after;
+    }
+    true
 }
 
 #[cfg(test)]
@@ -222,11 +315,75 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_and_bounds_are_read_with_their_units() {
-        assert_eq!(seconds("30d"), 2_592_000);
-        assert_eq!(size("64MiB"), Size(64 << 20));
+    fn durations_are_read_as_the_host_reads_them() {
+        for (text, expected) in [
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            ("30d", Some(2_592_000)),
+            ("1h30m", Some(5_400)),
+            ("", None),
+            ("h", None),
+            ("1.5h", None),
+            ("5 m", None),
+            ("-1s", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615w", None),
+        ] {
+            assert_eq!(parse_seconds(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_the_host_reads_them() {
+        for (text, expected) in [
+            ("500", Some(500)),
+            ("10MB", Some(10_000_000)),
+            ("64MiB", Some(64 << 20)),
+            ("", None),
+            ("KiB", None),
+            ("64Mib", None),
+            ("18446744073709551615KiB", None),
+        ] {
+            assert_eq!(parse_bytes(text.as_bytes()), expected, "{text}");
+        }
         assert_eq!(texts("a, b,,c"), ["a", "b", "c"]);
-        assert!((bound("1h") - 3600.0).abs() < f64::EPSILON && (bound("1KiB") - 1024.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn names_are_those_that_the_host_takes() {
+        let longest = "a".repeat(64);
+        for (name, good) in [
+            ("directory", true),
+            ("a2-b", true),
+            (&longest, true),
+            (&format!("{longest}a"), false),
+            ("", false),
+            ("2a", false),
+            ("-a", false),
+            ("a-", false),
+            ("a_b", false),
+            ("Logs", false),
+            ("gr\u{f6}sse", false),
+        ] {
+            assert_eq!(is_kebab(name), good, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_type_is_out_of_bounds() {
+        let bounds = |parameter: Parameter| (parameter.minimum, parameter.maximum);
+        let described = describe::<u32>("n", "a number", None, None, Some(9.0));
+        assert!(described.required);
+        assert_eq!(bounds(described), (Some(0.0), Some(9.0)));
+        assert_eq!(
+            bounds(describe::<Option<u32>>("n", "a number", None, None, None)),
+            (Some(0.0), Some(f64::from(u32::MAX)))
+        );
+        assert_eq!(
+            bounds(describe::<i32>("n", "a number", None, None, None)),
+            (Some(f64::from(i32::MIN)), Some(f64::from(i32::MAX)))
+        );
+        assert_eq!(bounds(describe::<i64>("n", "a number", None, None, None)), (None, None));
     }
 
     #[test]

@@ -1,49 +1,72 @@
 //! PostgreSQL, MariaDB/MySQL and SQLite behind one slot.
 
+mod rows;
+mod value;
+
 use crate::bindings::exports::taskhost::host::task;
 use crate::bindings::taskhost::host::sql as wit;
-use crate::stream::Batched;
+use crate::parameters::is_kebab;
 use crate::{ByteStream, Failure, FailureKind, Result};
 
+pub use rows::{Index, Row, Rows};
+pub use value::FromValue;
 pub use wit::{
     Column, Database, DatabaseError, Dialect, Error, IndexTarget, Maintenance, Reindex, Restored, Server, Table,
     Transaction, Vacuum, Value,
 };
 
 /// A slot for a database. Make it a constant and name it in `#[task(slots = [...])]`.
+///
+/// ```
+/// use taskhost_sdk::prelude::*;
+///
+/// const DATABASE: sql::Slot = sql::Slot::new("database", "old sessions are removed").write().maintain();
+/// ```
+///
+/// A name that is not kebab-case does not compile:
+///
+/// ```compile_fail
+/// const DATABASE: taskhost_sdk::sql::Slot = taskhost_sdk::sql::Slot::new("Main Database", "it is read");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "name the slot in `#[task(slots = [...])]`"]
 pub struct Slot {
     name: &'static str,
     why: &'static str,
-    access: &'static [&'static str],
+    write: bool,
+    maintain: bool,
+    scratch: bool,
     optional: bool,
 }
 
 impl Slot {
     /// `why` is shown to the operator who decides.
+    ///
+    /// # Panics
+    /// While compiling, if the name is not kebab-case.
     pub const fn new(name: &'static str, why: &'static str) -> Self {
-        Self { name, why, access: &["read"], optional: false }
+        assert!(is_kebab(name), "a slot's name is kebab-case: a to z, 0 to 9 and `-`, and a letter first");
+        Self { name, why, write: false, maintain: false, scratch: false, optional: false }
     }
 
-    /// Asks for reading only.
+    /// Asks for reading, which is all that binding grants.
     pub const fn read(self) -> Self {
-        Self { access: &["read"], ..self }
+        self
     }
 
-    /// Asks for row changes on the tables that the operator names.
+    /// Asks for row changes on the tables that the operator names, too.
     pub const fn write(self) -> Self {
-        Self { access: &["read", "write"], ..self }
+        Self { write: true, ..self }
     }
 
-    /// Asks for upkeep: vacuum, analyze, reindex ...
+    /// Asks for upkeep, too: vacuum, analyze, reindex ...
     pub const fn maintain(self) -> Self {
-        Self { access: &["read", "maintain"], ..self }
+        Self { maintain: true, ..self }
     }
 
-    /// Asks for throw-away databases on the same server.
+    /// Asks for throw-away databases on the same server, too.
     pub const fn scratch(self) -> Self {
-        Self { access: &["read", "scratch"], ..self }
+        Self { scratch: true, ..self }
     }
 
     /// The run can do without it.
@@ -61,17 +84,19 @@ impl Slot {
 
     #[doc(hidden)]
     pub fn describe(&self) -> task::Slot {
+        let words = [(true, "read"), (self.write, "write"), (self.maintain, "maintain"), (self.scratch, "scratch")];
         task::Slot {
             name: self.name.into(),
             capability: "sql".into(),
-            access: self.access.iter().map(|word| (*word).into()).collect(),
+            access: words.iter().filter(|(asked, _)| *asked).map(|(_, word)| (*word).into()).collect(),
             optional: self.optional,
             why: self.why.into(),
         }
     }
 }
 
-/// What [`Database`] and [`Transaction`] can both read with.
+/// What [`Database`] and [`Transaction`] have in common, for code that takes either. Both have these as methods of their
+/// own, so that the trait need not be in scope.
 #[expect(async_fn_in_trait, reason = "guests have one thread")]
 pub trait Query {
     /// Runs one reading statement; the rows come as they are asked for.
@@ -79,6 +104,13 @@ pub trait Query {
     /// # Errors
     /// A statement that is refused or that the database rejects.
     async fn rows(&self, statement: &str, parameters: &[Value]) -> Result<Rows, Error>;
+
+    /// Runs one INSERT, UPDATE or DELETE on granted tables; returns the rows changed. In a rehearsal it is rolled back,
+    /// and the number is real.
+    ///
+    /// # Errors
+    /// A statement that is refused, over budget, or that the database rejects.
+    async fn change(&self, statement: &str, parameters: &[Value]) -> Result<u64, Error>;
 
     /// All rows of a statement that has few.
     ///
@@ -93,22 +125,81 @@ pub trait Query {
     /// # Errors
     /// As [`query_all`](Self::query_all), and a result without a row.
     async fn query_one(&self, statement: &str, parameters: &[Value]) -> Result<Row, Error> {
+        let first = self.query_optional(statement, parameters).await?;
+        first.ok_or_else(|| Error::Invalid("the statement returned no row".into()))
+    }
+
+    /// The first row of a statement that may have none.
+    ///
+    /// # Errors
+    /// As [`query_all`](Self::query_all).
+    async fn query_optional(&self, statement: &str, parameters: &[Value]) -> Result<Option<Row>, Error> {
         let mut rows = self.rows(statement, parameters).await?;
-        rows.next().await?.ok_or_else(|| Error::Invalid("the statement returned no row".into()))
+        let first = rows.next().await?;
+        // The end is where the host says how the statement went; not to look would leave it abandoned.
+        let _second = rows.next().await?;
+        Ok(first)
     }
 }
 
-impl Query for Database {
-    async fn rows(&self, statement: &str, parameters: &[Value]) -> Result<Rows, Error> {
-        self.query(statement.into(), parameters.to_vec()).await.map(Rows::new)
-    }
+/// The trait's methods for a handle of the contract, and once more as its own.
+macro_rules! query {
+    ($($handle:ty),*) => {$(
+        impl Query for $handle {
+            async fn rows(&self, statement: &str, parameters: &[Value]) -> Result<Rows, Error> {
+                self.query(statement.into(), parameters.to_vec()).await.map(Rows::new)
+            }
+
+            async fn change(&self, statement: &str, parameters: &[Value]) -> Result<u64, Error> {
+                self.execute(statement.into(), parameters.to_vec()).await
+            }
+        }
+
+        impl $handle {
+            /// [`Query::rows`], without the trait in scope.
+            ///
+            /// # Errors
+            /// As there.
+            pub async fn rows(&self, statement: &str, parameters: &[Value]) -> Result<Rows, Error> {
+                Query::rows(self, statement, parameters).await
+            }
+
+            /// [`Query::change`], without the trait in scope.
+            ///
+            /// # Errors
+            /// As there.
+            pub async fn change(&self, statement: &str, parameters: &[Value]) -> Result<u64, Error> {
+                Query::change(self, statement, parameters).await
+            }
+
+            /// [`Query::query_all`], without the trait in scope.
+            ///
+            /// # Errors
+            /// As there.
+            pub async fn query_all(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Row>, Error> {
+                Query::query_all(self, statement, parameters).await
+            }
+
+            /// [`Query::query_one`], without the trait in scope.
+            ///
+            /// # Errors
+            /// As there.
+            pub async fn query_one(&self, statement: &str, parameters: &[Value]) -> Result<Row, Error> {
+                Query::query_one(self, statement, parameters).await
+            }
+
+            /// [`Query::query_optional`], without the trait in scope.
+            ///
+            /// # Errors
+            /// As there.
+            pub async fn query_optional(&self, statement: &str, parameters: &[Value]) -> Result<Option<Row>, Error> {
+                Query::query_optional(self, statement, parameters).await
+            }
+        }
+    )*};
 }
 
-impl Query for Transaction {
-    async fn rows(&self, statement: &str, parameters: &[Value]) -> Result<Rows, Error> {
-        self.query(statement.into(), parameters.to_vec()).await.map(Rows::new)
-    }
-}
+query!(Database, Transaction);
 
 impl Database {
     /// Vacuums one table, or with `None` the whole database.
@@ -119,28 +210,20 @@ impl Database {
         self.maintain(Maintenance::Vacuum(Vacuum { table, analyze })).await
     }
 
-    /// [`Query::query_one`], without the trait in scope.
+    /// Refreshes the planner's statistics of one table, or with `None` of all.
     ///
     /// # Errors
-    /// As there.
-    pub async fn query_one(&self, statement: &str, parameters: &[Value]) -> Result<Row, Error> {
-        Query::query_one(self, statement, parameters).await
+    /// As [`vacuum`](Self::vacuum).
+    pub async fn analyze(&self, table: Option<Table>) -> Result<(), Error> {
+        self.maintain(Maintenance::Analyze(table)).await
     }
 
-    /// [`Query::query_all`], without the trait in scope.
+    /// Rebuilds one index, or all of a table; `concurrently` does not block writers, where the dialect can.
     ///
     /// # Errors
-    /// As there.
-    pub async fn query_all(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Row>, Error> {
-        Query::query_all(self, statement, parameters).await
-    }
-
-    /// [`Query::rows`], without the trait in scope.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn rows(&self, statement: &str, parameters: &[Value]) -> Result<Rows, Error> {
-        Query::rows(self, statement, parameters).await
+    /// As [`vacuum`](Self::vacuum).
+    pub async fn reindex(&self, target: IndexTarget, concurrently: bool) -> Result<(), Error> {
+        self.maintain(Maintenance::Reindex(Reindex { target, concurrently })).await
     }
 
     /// Loads a dump that comes from a file into this scratch database; the bytes do not pass through the plugin. What
@@ -155,249 +238,15 @@ impl Database {
         end.finish().await?;
         Ok(restored?)
     }
-}
 
-/// The rows of a statement, as they come.
-pub struct Rows {
-    columns: std::rc::Rc<[Column]>,
-    rows: Batched<Vec<Value>, u64, Error>,
-}
-
-type RowsFromHost = (
-    Vec<Column>,
-    wit_bindgen::rt::async_support::StreamReader<Vec<Value>>,
-    wit_bindgen::rt::async_support::FutureReader<Result<u64, Error>>,
-);
-
-impl Rows {
-    fn new((columns, rows, end): RowsFromHost) -> Self {
-        Self { columns: columns.into(), rows: Batched::new(rows, end) }
-    }
-
-    /// The columns, in order.
-    pub fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    /// The next row. Rows are read from the host 1,024 at a time.
+    /// The rows of one reading statement as CSV, as they come.
     ///
     /// # Errors
-    /// What cut the rows short.
-    pub async fn next(&mut self) -> Result<Option<Row>, Error> {
-        let values = self.rows.next().await?;
-        Ok(values.map(|values| Row { columns: std::rc::Rc::clone(&self.columns), values }))
+    /// As [`rows`](Self::rows).
+    pub async fn csv(&self, statement: &str) -> Result<ByteStream<Error>, Error> {
+        let (bytes, end) = self.copy_out(statement.into()).await?;
+        Ok(ByteStream::new(bytes, end))
     }
-
-    /// All rows.
-    ///
-    /// # Errors
-    /// What cut the rows short.
-    pub async fn collect(mut self) -> Result<Vec<Row>, Error> {
-        let mut rows = Vec::new();
-        while let Some(row) = self.next().await? {
-            rows.push(row);
-        }
-        Ok(rows)
-    }
-}
-
-/// One row.
-#[derive(Clone, Debug)]
-pub struct Row {
-    columns: std::rc::Rc<[Column]>,
-    values: Vec<Value>,
-}
-
-impl Row {
-    /// A row made by hand, for tests.
-    pub fn new(columns: Vec<Column>, values: Vec<Value>) -> Self {
-        Self { columns: columns.into(), values }
-    }
-
-    /// The value of a column, by its position or name, as the type asked for.
-    ///
-    /// # Errors
-    /// A column that is not there, and a value of another type.
-    #[expect(clippy::needless_pass_by_value, reason = "a position or a name, both cheap")]
-    pub fn get<T: FromValue>(&self, column: impl Index) -> Result<T> {
-        let position = column.position(&self.columns)?;
-        let value = self.values.get(position).unwrap_or(&Value::Null);
-        T::from_value(value).ok_or_else(|| {
-            let column = self.columns.get(position);
-            Failure::new(format!(
-                "column `{}` ({}) is {value:?}, not the {} that is needed",
-                column.map_or("?", |column| column.name.as_str()),
-                column.map_or("?", |column| column.type_name.as_str()),
-                std::any::type_name::<T>()
-            ))
-        })
-    }
-
-    /// The values, in the columns' order.
-    pub fn values(&self) -> &[Value] {
-        &self.values
-    }
-}
-
-/// A column's position or name.
-pub trait Index {
-    /// The position.
-    ///
-    /// # Errors
-    /// A name that no column has.
-    fn position(&self, columns: &[Column]) -> Result<usize>;
-}
-
-impl Index for usize {
-    fn position(&self, columns: &[Column]) -> Result<usize> {
-        if *self < columns.len() {
-            return Ok(*self);
-        }
-        Err(Failure::new(format!("there is no column {self}; there are {}", columns.len())))
-    }
-}
-
-impl Index for &str {
-    fn position(&self, columns: &[Column]) -> Result<usize> {
-        columns.iter().position(|column| column.name == *self).ok_or_else(|| {
-            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-            Failure::new(format!("there is no column `{self}`; there are {}", names.join(", ")))
-        })
-    }
-}
-
-/// A Rust type that a value can be read as.
-pub trait FromValue: Sized {
-    /// None when the value is of another type, or out of range.
-    fn from_value(value: &Value) -> Option<Self>;
-}
-
-impl<T: FromValue> FromValue for Option<T> {
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Null => Some(None),
-            value => T::from_value(value).map(Some),
-        }
-    }
-}
-
-macro_rules! integers {
-    ($($type:ty),*) => {$(
-        impl FromValue for $type {
-            fn from_value(value: &Value) -> Option<Self> {
-                match value {
-                    Value::Integer(number) => (*number).try_into().ok(),
-                    Value::Unsigned(number) => (*number).try_into().ok(),
-                    Value::Numeric(digits) => {
-                        let whole = digits.split_once('.').map_or(digits.as_str(), |(whole, rest)| {
-                            if rest.bytes().all(|digit| digit == b'0') { whole } else { digits }
-                        });
-                        whole.parse().ok()
-                    }
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-integers!(i64, i32, u64, u32, usize);
-
-impl FromValue for f64 {
-    #[expect(clippy::cast_precision_loss, reason = "asked for as a float")]
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Float(number) => Some(*number),
-            Value::Integer(number) => Some(*number as f64),
-            Value::Unsigned(number) => Some(*number as f64),
-            Value::Numeric(digits) => digits.parse().ok(),
-            _ => None,
-        }
-    }
-}
-
-impl FromValue for bool {
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Boolean(truth) => Some(*truth),
-            Value::Integer(number @ (0 | 1)) => Some(*number == 1),
-            _ => None,
-        }
-    }
-}
-
-impl FromValue for String {
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Text(text)
-            | Value::Numeric(text)
-            | Value::Uuid(text)
-            | Value::Timestamp(text)
-            | Value::Date(text)
-            | Value::Time(text)
-            | Value::Json(text) => Some(text.clone()),
-            _ => None,
-        }
-    }
-}
-
-impl FromValue for Vec<u8> {
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Blob(bytes) => Some(bytes.clone()),
-            _ => None,
-        }
-    }
-}
-
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Integer(number)
-    }
-}
-
-impl From<i32> for Value {
-    fn from(number: i32) -> Self {
-        Self::Integer(number.into())
-    }
-}
-
-impl From<f64> for Value {
-    fn from(number: f64) -> Self {
-        Self::Float(number)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(truth: bool) -> Self {
-        Self::Boolean(truth)
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
-    }
-}
-
-/// A statement's parameters: `params![30_i64, "name", None::<i64>]`.
-#[macro_export]
-macro_rules! params {
-    ($($value:expr),* $(,)?) => {
-        &[$($crate::sql::Value::from($value)),*][..]
-    };
 }
 
 /// `name` quoted as an identifier of PostgreSQL and SQLite (`"`); see [`identifier_for`].
@@ -453,33 +302,38 @@ pub fn message(error: &Error) -> String {
 mod tests {
     use super::*;
 
-    fn row(value: Value) -> Row {
-        Row::new(vec![Column { name: "n".into(), type_name: "t".into() }], vec![value])
-    }
-
     #[test]
-    fn values_are_read_as_the_type_asked_for() {
-        assert_eq!(row(Value::Integer(3)).get::<u32>("n").unwrap(), 3);
-        assert_eq!(row(Value::Numeric("12.00".into())).get::<i64>(0).unwrap(), 12);
-        assert_eq!(row(Value::Null).get::<Option<i64>>(0).unwrap(), None);
-        assert_eq!(
-            row(Value::Timestamp("2026-01-01T00:00:00Z".into())).get::<String>(0).unwrap(),
-            "2026-01-01T00:00:00Z"
-        );
-        for wrong in [Value::Null, Value::Text("3".into()), Value::Integer(-1), Value::Numeric("1.5".into())] {
-            assert!(row(wrong).get::<u32>(0).is_err());
-        }
-    }
-
-    #[test]
-    fn a_column_that_is_not_there_is_named() {
-        let error = row(Value::Null).get::<i64>("m").unwrap_err();
-        assert_eq!(error.message, "there is no column `m`; there are n");
+    fn a_slot_asks_for_all_that_it_was_told_to() {
+        const SLOT: Slot = Slot::new("database", "it is read").write().maintain().scratch().optional();
+        let described = SLOT.describe();
+        assert_eq!(described.access, ["read", "write", "maintain", "scratch"]);
+        assert!(described.optional);
+        assert_eq!(Slot::new("database", "it is read").describe().access, ["read"]);
     }
 
     #[test]
     fn identifiers_are_quoted() {
         assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
         assert_eq!(identifier_for(Dialect::Mariadb, "a`b"), "`a``b`");
+    }
+
+    #[test]
+    fn every_error_ends_the_run_in_its_outcome() {
+        let database = DatabaseError {
+            code: "42P01".into(),
+            message: "there is no table".into(),
+            detail: Some("it is `t`".into()),
+            constraint: None,
+        };
+        for (error, kind, message) in [
+            (Error::Refused("no".into()), FailureKind::Refused, "no"),
+            (Error::OverBudget("no".into()), FailureKind::OverBudget, "no"),
+            (Error::Unavailable("no".into()), FailureKind::Unavailable, "no"),
+            (Error::TimedOut("no".into()), FailureKind::TimedOut, "no"),
+            (Error::Invalid("no".into()), FailureKind::Failed, "no"),
+            (Error::Database(database), FailureKind::Failed, "there is no table (it is `t`) [42P01]"),
+        ] {
+            assert_eq!(Failure::from(error), Failure { kind, message: message.into() });
+        }
     }
 }

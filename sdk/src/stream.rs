@@ -1,13 +1,15 @@
 //! Streams, read in batches.
 
+use std::pin::Pin;
+
 use crate::bindings::taskhost::host::{files, sql, tls};
 use wit_bindgen::rt::async_support::{FutureReader, StreamReader, StreamResult};
 
-/// Bytes that come from the host, and how they ended. Passed on as they are (`database.restore(file)`), they do not
+/// Bytes that come from the host, and how they ended. Passed on as they are (`database.restore_from(file)`), they do not
 /// enter the plugin's memory.
 pub struct ByteStream<E: 'static> {
-    pub(crate) bytes: StreamReader<u8>,
-    pub(crate) end: FutureReader<Result<u64, E>>,
+    bytes: StreamReader<u8>,
+    end: End<E>,
 }
 
 /// Bytes asked for at once.
@@ -16,25 +18,30 @@ const CHUNK: usize = 64 * 1024;
 pub(crate) const BATCH: usize = 1024;
 
 impl<E> ByteStream<E> {
-    /// The next bytes, in a buffer that is used again; none at the end.
+    pub(crate) fn new(bytes: StreamReader<u8>, end: FutureReader<Result<u64, E>>) -> Self {
+        Self { bytes, end: End::new(end) }
+    }
+
+    /// The next bytes, in a buffer that is used again; none at the end. At the end the host is asked how it came, so that
+    /// bytes that were cut short are an error.
     ///
     /// # Errors
     /// What cut the stream short.
-    pub async fn next(&mut self, buffer: Vec<u8>) -> Result<Option<Vec<u8>>, E>
+    pub async fn next(&mut self, mut buffer: Vec<u8>) -> Result<Option<Vec<u8>>, E>
     where
-        E: From<ClosedEarly>,
+        E: Clone,
     {
-        let mut buffer = buffer;
         buffer.clear();
         buffer.reserve(CHUNK);
         loop {
             let (result, read) = self.bytes.read(buffer).await;
-            match result {
-                StreamResult::Complete(_) if read.is_empty() => buffer = read,
-                StreamResult::Complete(_) => return Ok(Some(read)),
-                StreamResult::Dropped if !read.is_empty() => return Ok(Some(read)),
-                StreamResult::Dropped | StreamResult::Cancelled => return Ok(None),
+            if !read.is_empty() {
+                return Ok(Some(read));
             }
+            if !matches!(result, StreamResult::Complete(_)) {
+                return self.end.reach().await.map(|_| None);
+            }
+            buffer = read;
         }
     }
 
@@ -44,7 +51,7 @@ impl<E> ByteStream<E> {
     /// What cut the stream short, or more bytes than `limit`.
     pub async fn collect(mut self, limit: usize) -> Result<Vec<u8>, E>
     where
-        E: From<ClosedEarly>,
+        E: From<ClosedEarly> + Clone,
     {
         let mut all = Vec::new();
         let mut buffer = Vec::new();
@@ -55,7 +62,6 @@ impl<E> ByteStream<E> {
             }
             buffer = chunk;
         }
-        self.finish().await?;
         Ok(all)
     }
 
@@ -65,26 +71,67 @@ impl<E> ByteStream<E> {
     /// What cut the stream short.
     pub async fn finish(self) -> Result<u64, E> {
         drop(self.bytes);
-        self.end.await
+        self.end.finish().await
     }
 
     /// The stream, to be passed on, and its end, to be awaited afterwards: a stream that was cut short looks like one
     /// that ended.
     pub fn split(self) -> (StreamReader<u8>, End<E>) {
-        (self.bytes, End(self.end))
+        (self.bytes, self.end)
+    }
+}
+
+impl<E> std::fmt::Debug for ByteStream<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ByteStream").finish_non_exhaustive()
     }
 }
 
 /// How a stream that was passed on ended.
-pub struct End<E: 'static>(FutureReader<Result<u64, E>>);
+#[must_use = "a stream that was cut short looks like one that ended: `finish` tells them apart"]
+pub struct End<E: 'static>(Ending<E>);
+
+enum Ending<E> {
+    // Boxed, to be waited for again by whoever comes after one that stopped waiting.
+    Ahead(Pin<Box<dyn Future<Output = Result<u64, E>>>>),
+    Reached(Result<u64, E>),
+}
 
 impl<E> End<E> {
+    fn new(end: impl IntoFuture<Output = Result<u64, E>, IntoFuture: 'static>) -> Self {
+        Self(Ending::Ahead(Box::pin(end.into_future())))
+    }
+
     /// The number of bytes that the stream had.
     ///
     /// # Errors
     /// What cut it short.
     pub async fn finish(self) -> Result<u64, E> {
-        self.0.await
+        match self.0 {
+            Ending::Ahead(end) => end.await,
+            Ending::Reached(end) => end,
+        }
+    }
+
+    /// The same, as often as it is asked.
+    async fn reach(&mut self) -> Result<u64, E>
+    where
+        E: Clone,
+    {
+        match &mut self.0 {
+            Ending::Ahead(end) => {
+                let end = end.await;
+                self.0 = Ending::Reached(end.clone());
+                end
+            }
+            Ending::Reached(end) => end.clone(),
+        }
+    }
+}
+
+impl<E> std::fmt::Debug for End<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("End").finish_non_exhaustive()
     }
 }
 

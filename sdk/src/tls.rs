@@ -2,6 +2,7 @@
 
 use crate::bindings::exports::taskhost::host::task;
 use crate::bindings::taskhost::host::tls as wit;
+use crate::parameters::is_kebab;
 use crate::{Failure, FailureKind, Result};
 
 pub use wit::{Endpoint, Error, Handshake, Starttls};
@@ -17,7 +18,11 @@ pub struct Slot {
 
 impl Slot {
     /// `why` is shown to the operator who decides.
+    ///
+    /// # Panics
+    /// While compiling, if the name is not kebab-case.
     pub const fn new(name: &'static str, why: &'static str) -> Self {
+        assert!(is_kebab(name), "a slot's name is kebab-case: a to z, 0 to 9 and `-`, and a letter first");
         Self { name, why, optional: false }
     }
 
@@ -81,5 +86,24 @@ pub fn message(error: &Error) -> String {
         | Error::TimedOut(message)
         | Error::Handshake(message)
         | Error::Invalid(message) => message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_ends_the_run_in_its_outcome() {
+        for (error, kind) in [
+            (Error::Refused("no".into()), FailureKind::Refused),
+            (Error::OverBudget("no".into()), FailureKind::OverBudget),
+            (Error::Unavailable("no".into()), FailureKind::Unavailable),
+            (Error::TimedOut("no".into()), FailureKind::TimedOut),
+            (Error::Handshake("no".into()), FailureKind::Failed),
+            (Error::Invalid("no".into()), FailureKind::Failed),
+        ] {
+            assert_eq!(Failure::from(error), Failure { kind, message: "no".into() });
+        }
     }
 }

@@ -23,6 +23,23 @@ pub fn choice(input: TokenStream) -> TokenStream {
     parameters::expand_choice(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
+/// The name of a parameter or choice, as an operator writes it.
+fn name(ident: &syn::Ident) -> syn::Result<String> {
+    let name = kebab(&ident.to_string());
+    // The host's rule for names.
+    let good = name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.len() <= 64
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if good {
+        return Ok(name);
+    }
+    Err(syn::Error::new_spanned(
+        ident,
+        format!("`{name}` is no name that an operator can write: it needs a to z, 0 to 9 and `_`, and a letter first"),
+    ))
+}
+
 /// `warn_days` or `WarnDays` as `warn-days`.
 fn kebab(name: &str) -> String {
     let mut out = String::new();
@@ -50,12 +67,9 @@ fn summary(attributes: &[syn::Attribute]) -> String {
             ..
         }) = &attribute.meta
         {
-            let line = text.value().trim().to_owned();
-            if line.is_empty() {
-                break;
-            }
-            lines.push(line);
+            lines.extend(text.value().lines().map(|line| line.trim().to_owned()));
         }
     }
-    lines.join(" ")
+    let paragraph = lines.split(String::is_empty).find(|lines| !lines.is_empty());
+    paragraph.unwrap_or_default().join(" ")
 }

@@ -1,7 +1,7 @@
 //! `#[task(summary = "...", slots = [...], memory = "128MiB")]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{Error, Expr, ItemFn, LitStr, Result};
 
 pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<TokenStream> {
@@ -26,6 +26,12 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
     if function.sig.asyncness.is_none() {
         return Err(Error::new_spanned(function.sig.fn_token, "a task is an `async fn`"));
     }
+    if !function.sig.generics.params.is_empty() {
+        return Err(Error::new_spanned(&function.sig.generics, "a task has no type parameters"));
+    }
+    if matches!(function.sig.output, syn::ReturnType::Default) {
+        return Err(Error::new_spanned(name, "a task returns `Result<String>`: what it did or found, in one line"));
+    }
     if function.sig.inputs.len() > 1 {
         return Err(Error::new_spanned(&function.sig.inputs, "a task takes nothing, or one struct of parameters"));
     }
@@ -37,7 +43,10 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
         return Err(Error::new_spanned(name, "say in one line what the task does: #[task(summary = \"...\")]"));
     }
     let memory = match memory {
-        Some(memory) => quote!(Some(::taskhost_sdk::parameters::size(#memory).0)),
+        Some(memory) => {
+            let span = proc_macro2::Span::call_site().located_at(memory.span());
+            quote_spanned!(span=> Some(const { ::taskhost_sdk::parameters::bytes(#memory) }))
+        }
         None => quote!(None),
     };
     let slots = match &slots {
@@ -81,7 +90,7 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
             impl ::taskhost_sdk::bindings::exports::taskhost::host::task::Guest for Task {
                 fn describe() -> ::taskhost_sdk::bindings::exports::taskhost::host::task::Description {
                     ::taskhost_sdk::bindings::exports::taskhost::host::task::Description {
-                        name: env!("CARGO_PKG_NAME").into(),
+                        name: const { ::taskhost_sdk::parameters::plugin_name(env!("CARGO_PKG_NAME")) }.into(),
                         version: env!("CARGO_PKG_VERSION").into(),
                         summary: #summary.into(),
                         parameters: #parameters,
@@ -101,4 +110,38 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
             ::taskhost_sdk::bindings::export!(Task with_types_in ::taskhost_sdk::bindings);
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "async fn clean(options: Options) -> Result<String> { todo() }";
+
+    #[test]
+    fn what_cannot_be_a_task_says_why() {
+        for (attribute, function, expected) in [
+            ("summary = \"cleans\"", "fn clean() -> Result<String> {}", "a task is an `async fn`"),
+            ("summary = \"cleans\"", "async fn clean() {}", "a task returns `Result<String>`"),
+            ("summary = \"cleans\"", "async fn clean(a: A, b: B) -> Result<String> {}", "one struct of parameters"),
+            ("summary = \"cleans\"", "async fn clean(&self) -> Result<String> {}", "a free function"),
+            ("summary = \"cleans\"", "async fn clean<T>() -> Result<String> {}", "no type parameters"),
+            ("summary = \"cleans\"", "struct Clean;", "expected `fn`"),
+            ("", GOOD, "say in one line what the task does"),
+            ("summary = \"\"", GOOD, "say in one line what the task does"),
+            ("summary = \"cleans\", slots = LOGS", GOOD, "write the slots as a list"),
+            ("summary = \"cleans\", name = \"clean\"", GOOD, "a task has `summary"),
+        ] {
+            let expanded = expand(attribute.parse().unwrap(), function.parse().unwrap());
+            let message = expanded.map(|tokens| tokens.to_string()).unwrap_err().to_string();
+            assert!(message.contains(expected), "{attribute} {function}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_summary_is_the_comment_where_none_is_given() {
+        let function = format!("/// Cleans up.\n///\n/// More of it.\n{GOOD}");
+        let expanded = expand(TokenStream::new(), function.parse().unwrap()).unwrap().to_string();
+        assert!(expanded.contains("summary : \"Cleans up.\""), "{expanded}");
+    }
 }
