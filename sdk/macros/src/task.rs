@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Error, Expr, ItemFn, LitStr, Result};
 
 pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<TokenStream> {
@@ -73,6 +74,9 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
         }
         None => (quote!(vec![]), quote!({ let _ = arguments; #name().await })),
     };
+    // Points at the type that the function returns when that is another.
+    let returned = proc_macro2::Span::call_site().located_at(function.sig.output.span());
+    let typed = quote_spanned!(returned=> let ran: ::taskhost_sdk::Result<String> = ran;);
     // Only a component has the exports: their names are none that a native linker takes, and a plugin's own tests run
     // natively. There the task is called by nobody.
     Ok(quote! {
@@ -102,7 +106,8 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
                 async fn run(
                     arguments: Vec<::taskhost_sdk::bindings::exports::taskhost::host::task::Argument>,
                 ) -> Result<String, ::taskhost_sdk::bindings::exports::taskhost::host::task::Failure> {
-                    let ran: ::taskhost_sdk::Result<String> = async #call.await;
+                    let ran = async #call.await;
+                    #typed
                     ran.map_err(Into::into)
                 }
             }
