@@ -136,7 +136,7 @@ pub trait Query {
     async fn query_optional(&self, statement: &str, parameters: &[Value]) -> Result<Option<Row>, Error> {
         let mut rows = self.rows(statement, parameters).await?;
         let first = rows.next().await?;
-        // The end is where the host says how the statement went; not to look would leave it abandoned.
+        // The end is where the host says how the statement went; a single row leaves it unread.
         let _second = rows.next().await?;
         Ok(first)
     }
