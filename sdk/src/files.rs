@@ -104,59 +104,69 @@ impl Default for Filter {
 /// ```
 impl Filter {
     /// All files.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a glob of what is wanted: `**/*.log` over the path, or without a `/` over the name at any depth.
+    #[must_use]
     pub fn include(mut self, glob: impl Into<String>) -> Self {
         self.include.push(glob.into());
         self
     }
 
     /// Adds a glob of what is left out; a directory that matches is not entered.
+    #[must_use]
     pub fn exclude(mut self, glob: impl Into<String>) -> Self {
         self.exclude.push(glob.into());
         self
     }
 
     /// Adds a kind of entry; with none it is files only.
+    #[must_use]
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
         self
     }
 
     /// Only what was last changed longer ago than this.
+    #[must_use]
     pub fn older_than(mut self, age: Duration) -> Self {
         self.older_than = Some(age.as_secs());
         self
     }
 
     /// Only what was changed since.
+    #[must_use]
     pub fn newer_than(mut self, age: Duration) -> Self {
         self.newer_than = Some(age.as_secs());
         self
     }
 
     /// Only what has at least this size.
+    #[must_use]
     pub fn larger_than(mut self, size: Size) -> Self {
         self.larger_than = Some(size.0);
         self
     }
 
     /// Only what has at most this size.
+    #[must_use]
     pub fn smaller_than(mut self, size: Size) -> Self {
         self.smaller_than = Some(size.0);
         self
     }
 
     /// Goes down so many levels; 1 is the directory's own entries.
+    #[must_use]
     pub fn max_depth(mut self, levels: u32) -> Self {
         self.max_depth = Some(levels);
         self
     }
 
     /// Leaves out files that a process has open now.
+    #[must_use]
     pub fn closed_only(mut self) -> Self {
         self.closed_only = true;
         self

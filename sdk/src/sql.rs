@@ -30,6 +30,7 @@ pub use wit::{
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "name the slot in `#[task(slots = [...])]`"]
+#[expect(clippy::struct_excessive_bools, reason = "one for each word of access, in any combination")]
 pub struct Slot {
     name: &'static str,
     why: &'static str,

@@ -1,6 +1,6 @@
 //! What the SDK promises of the streams of a real host, and of the components that are built with it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on stops here")]
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

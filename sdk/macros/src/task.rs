@@ -5,24 +5,37 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, ItemFn, LitStr, Result};
 
+/// What `#[task(...)]` says.
+#[derive(Default)]
+struct Settings {
+    summary: Option<LitStr>,
+    slots: Option<Expr>,
+    memory: Option<LitStr>,
+}
+
+impl Settings {
+    fn read(attribute: TokenStream) -> Result<Self> {
+        let mut settings = Self::default();
+        let parser = syn::meta::parser(|meta| {
+            if meta.path.is_ident("summary") {
+                settings.summary = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("slots") {
+                settings.slots = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("memory") {
+                settings.memory = Some(meta.value()?.parse()?);
+            } else {
+                return Err(meta.error("a task has `summary = \"...\"`, `slots = [...]` and `memory = \"128MiB\"`"));
+            }
+            Ok(())
+        });
+        syn::parse::Parser::parse2(parser, attribute)?;
+        Ok(settings)
+    }
+}
+
 pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<TokenStream> {
     let function: ItemFn = syn::parse2(function)?;
-    let mut summary: Option<LitStr> = None;
-    let mut slots: Option<Expr> = None;
-    let mut memory: Option<LitStr> = None;
-    let parser = syn::meta::parser(|meta| {
-        if meta.path.is_ident("summary") {
-            summary = Some(meta.value()?.parse()?);
-        } else if meta.path.is_ident("slots") {
-            slots = Some(meta.value()?.parse()?);
-        } else if meta.path.is_ident("memory") {
-            memory = Some(meta.value()?.parse()?);
-        } else {
-            return Err(meta.error("a task has `summary = \"...\"`, `slots = [...]` and `memory = \"128MiB\"`"));
-        }
-        Ok(())
-    });
-    syn::parse::Parser::parse2(parser, attribute)?;
+    let Settings { summary, slots, memory } = Settings::read(attribute)?;
     let name = &function.sig.ident;
     if function.sig.asyncness.is_none() {
         return Err(Error::new_spanned(function.sig.fn_token, "a task is an `async fn`"));
@@ -81,6 +94,7 @@ pub(crate) fn expand(attribute: TokenStream, function: TokenStream) -> Result<To
     // natively. There the task is called by nobody.
     Ok(quote! {
         #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+        #[allow(clippy::unused_async)]
         #function
 
         #[cfg(target_family = "wasm")]
