@@ -44,7 +44,15 @@ struct Options {
 #[task(summary = "vacuums tables with many dead rows, and names what keeps dead rows alive", slots = [DATABASE])]
 async fn vacuum(options: Options) -> Result<String> {
     let database = DATABASE.open()?;
-    let server = database.server().await?;
+    let server = match database.server().await {
+        Ok(server) => server,
+        // The first page is damaged: no connection gets as far as to say what it is connected to.
+        Err(sql::Error::Database(error)) if sqlite::is_damage(&error.code) => {
+            sqlite::report_damage("database", &[error.message]);
+            return Ok("not vacuumed: the file is damaged".into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     match server.dialect {
         sql::Dialect::Postgres => postgres::run(&database, &server, &options).await,
         sql::Dialect::Mariadb | sql::Dialect::Mysql => mariadb::run(&database, &server, &options).await,

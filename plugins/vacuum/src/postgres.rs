@@ -219,7 +219,12 @@ impl Plan<'_> {
                 return Ok(None);
             }
             turn => {
-                upkeep::skipped(&subject, &turn, "see the server's log for the reason");
+                let (schema, role) = (sql::identifier(&table.schema), &self.settings.role);
+                let remedy = format!(
+                    "where it may not use the schema: grant usage on schema {schema} to \"{role}\"; else see the server's \
+                     log for the reason"
+                );
+                upkeep::skipped(&subject, &turn, &remedy);
                 return Ok(None);
             }
         }

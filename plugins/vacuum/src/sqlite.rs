@@ -142,21 +142,27 @@ async fn is_sound(database: &sql::Database, name: &str) -> Result<bool> {
     if damage.is_empty() {
         return Ok(true);
     }
+    report_damage(name, &damage);
+    Ok(false)
+}
+
+/// Reports what SQLite says of the damage.
+pub(crate) fn report_damage(name: &str, damage: &[String]) {
     let shown = damage.iter().take(DAMAGE).map(String::as_str).collect::<Vec<_>>().join("\n");
     let more = damage.len().saturating_sub(DAMAGE);
     let more = if more > 0 { format!("\nand {more} lines more") } else { String::new() };
     Finding::critical(name, "damaged")
-        .detail(format!("pragma quick_check says:\n{shown}{more}"))
+        .detail(format!("SQLite says:\n{shown}{more}"))
         .remedy(
             "stop what writes to it, copy it away, and restore a backup; `sqlite3 FILE .recover` saves what is left",
         )
         .report();
-    Ok(false)
 }
 
-/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`, extended or not: the low byte is the primary code.
-fn is_damage(code: &str) -> bool {
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 11 | 26))
+/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`, extended or not: the low byte is the primary code. Other databases' codes have
+/// five characters.
+pub(crate) fn is_damage(code: &str) -> bool {
+    code.len() < 5 && code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 async fn number(database: &sql::Database, pragma: &str) -> Result<u64> {
@@ -173,7 +179,9 @@ mod tests {
 
     #[test]
     fn damage_is_told_from_other_errors() {
-        for (code, expected) in [("11", true), ("26", true), ("267", true), ("5", false), ("261", false), ("", false)] {
+        for (code, expected) in
+            [("11", true), ("26", true), ("267", true), ("5", false), ("261", false), ("", false), ("42507", false)]
+        {
             assert_eq!(is_damage(code), expected, "{code}");
         }
     }
