@@ -33,8 +33,9 @@ pub(super) fn start(
          port = {port}\n\
          unix_socket_directories = ''\n\
          max_connections = 100\n\
-         # Tests look at replication slots and at what they hold back.\n\
+         # Tests look at replication slots and prepared transactions, and at what they hold back.\n\
          wal_level = logical\n\
+         max_prepared_transactions = 4\n\
          ssl = on\n\
          ssl_cert_file = '{shown}/server.pem'\n\
          ssl_key_file = '{shown}/server.key'\n\
