@@ -454,11 +454,16 @@ impl Call {
         files
     }
 
-    /// Removes what is at `paths`, each as an effect of its own, so that a plan names each.
+    /// Removes what is at `paths`, each as an effect of its own, so that a plan names each. A spent budget is the end:
+    /// what comes after, and would still fit, stays.
     pub(super) fn remove_all(&self, paths: &[String], ticket: &Ticket) -> Vec<Result<Removed, Error>> {
         let mut last = LastDirectory::default();
+        let mut spent = None;
         let mut one = |path: &str| {
             ticket.wanted()?;
+            if let Some(reason) = &spent {
+                return Err(Error::OverBudget(String::clone(reason)));
+            }
             let (mut permit, path) = self.enter_path("remove", Impact::Destroy, &[Access::Delete], path)?;
             let rehearsed = permit.rehearse().then_some(&*self.rehearsed);
             let removed = remove::remove(&self.root, &path, &mut last, rehearsed, |bytes| {
@@ -467,6 +472,9 @@ impl Call {
                 permit.bytes(bytes);
                 Ok(())
             });
+            if let Err(Error::OverBudget(reason)) = &removed {
+                spent = Some(reason.clone());
+            }
             settle(permit, removed)
         };
         paths.iter().map(|path| one(path)).collect()
