@@ -161,7 +161,17 @@ impl Output {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("not JSON ({error}): {self}"))
     }
 
-    /// The same, if it ended with that exit code.
+    /// The same, which keeps to the schema of reports.
+    pub fn report(&self) -> Value {
+        let schema = serde_json::from_str(include_str!("../../docs/report.schema.json")).expect("the schema is JSON");
+        let schema = jsonschema::validator_for(&schema).expect("the schema is one");
+        let report = self.json();
+        let problems: Vec<_> = schema.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "against docs/report.schema.json: {problems:?}\n{self}");
+        report
+    }
+
+    /// This, if it ended with that exit code.
     #[expect(clippy::return_self_not_must_use, reason = "the code may be all that is looked at")]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
