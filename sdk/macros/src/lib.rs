@@ -67,7 +67,8 @@ fn summary(attributes: &[syn::Attribute]) -> String {
             ..
         }) = &attribute.meta
         {
-            lines.extend(text.value().lines().map(|line| line.trim().to_owned()));
+            // Not `lines`: the empty comment between two paragraphs has none.
+            lines.extend(text.value().split('\n').map(|line| line.trim().to_owned()));
         }
     }
     let paragraph = lines.split(String::is_empty).find(|lines| !lines.is_empty());

@@ -161,6 +161,6 @@ mod tests {
     fn the_summary_is_the_comment_where_none_is_given() {
         let function = format!("/// Cleans up.\n///\n/// More of it.\n{GOOD}");
         let expanded = expand(TokenStream::new(), function.parse().unwrap()).unwrap().to_string();
-        assert!(expanded.contains("\"Cleans up.\""), "{expanded}");
+        assert!(expanded.contains("summary : \"Cleans up.\""), "{expanded}");
     }
 }
