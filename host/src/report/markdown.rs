@@ -26,12 +26,13 @@ fn write(out: &mut String, report: &Report, maintainer: &str) -> std::fmt::Resul
     writeln!(out, "- [{done}] {}: {} ({})", escape(&run.task), escape(said), run.outcome.name())?;
 
     writeln!(out, "\nIssues Found:")?;
-    let issues: Vec<_> = report.findings.iter().filter(|finding| finding.severity != Severity::Ok).collect();
+    let issues: Vec<_> = report.worst_first().into_iter().filter(|finding| finding.severity != Severity::Ok).collect();
     for finding in &issues {
         let severity = if finding.severity == Severity::Critical { "critical" } else { "warning" };
         write!(out, "- **{severity}** {}: {}.", escape(&finding.subject), escape(&finding.title))?;
         if !finding.detail.is_empty() {
-            write!(out, " {}", escape(&finding.detail))?;
+            let stop = if finding.detail.ends_with(['.', '!', '?']) { "" } else { "." };
+            write!(out, " {}{stop}", escape(&finding.detail))?;
         }
         match &finding.remedy {
             Some(remedy) => writeln!(out, " Open: {}", escape(remedy))?,

@@ -22,19 +22,14 @@ pub fn render(report: &Report) -> String {
         let _ = write!(out, " | {}", data.join(" "));
     }
     out.push('\n');
-    for finding in &report.findings {
+    for finding in report.worst_first() {
         let severity = match finding.severity {
             Severity::Ok => "OK",
             Severity::Warning => "WARNING",
             Severity::Critical => "CRITICAL",
         };
-        let _ = writeln!(
-            out,
-            "{severity}: {}: {} {}",
-            plain(&finding.subject),
-            plain(&finding.title),
-            plain(&finding.detail)
-        );
+        let detail = if finding.detail.is_empty() { String::new() } else { format!(" - {}", plain(&finding.detail)) };
+        let _ = writeln!(out, "{severity}: {}: {}{detail}", plain(&finding.subject), plain(&finding.title));
     }
     out
 }
@@ -110,6 +105,6 @@ mod tests {
             detail: "d\nCRITICAL: x".into(),
             remedy: None,
         });
-        assert_eq!(render(&report), "T UNKNOWN - failed: a¦b OK: c\nOK: s¦: t d CRITICAL: x\n");
+        assert_eq!(render(&report), "T UNKNOWN - failed: a¦b OK: c\nOK: s¦: t - d CRITICAL: x\n");
     }
 }

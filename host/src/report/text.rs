@@ -42,8 +42,7 @@ fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
         _ => writeln!(out)?,
     }
 
-    let mut findings: Vec<_> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let findings = report.worst_first();
     let shown = if verbose { findings.len() } else { FINDINGS };
     for finding in findings.iter().take(shown) {
         let (name, style) = match finding.severity {
