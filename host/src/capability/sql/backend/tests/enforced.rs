@@ -185,7 +185,6 @@ async fn postgres_changes_nothing_in_a_read_whatever_the_text() {
         ("a setting of the server", "ALTER SYSTEM SET work_mem = '1GB'"),
         ("a lock on a table", "LOCK TABLE t"),
         ("a lock of the transaction", "SELECT pg_advisory_xact_lock(1)"),
-        ("a transaction prepared", "PREPARE TRANSACTION 'x'"),
         ("the transaction made to write", "SET TRANSACTION READ WRITE"),
         ("all transactions made to write", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"),
         ("another transaction", "START TRANSACTION READ WRITE"),

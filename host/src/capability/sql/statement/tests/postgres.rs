@@ -117,6 +117,8 @@ fn postgres_does_not_read() {
             ("do", "DO $$ BEGIN DELETE FROM t; END $$", ""),
             ("call", "CALL p()", "is no read"),
             ("prepare", "PREPARE p AS DELETE FROM t", "is no read"),
+            // The read-only transaction would let it pass, and leave it behind.
+            ("a transaction prepared", "PREPARE TRANSACTION 'x'", ""),
             ("execute", "EXECUTE p", "is no read"),
             ("declare", "DECLARE c CURSOR FOR SELECT 1", "is no read"),
             ("listen", "LISTEN x", "is no read"),
