@@ -73,12 +73,19 @@ pub(super) fn start(places: &Places, certificate: &Path) -> anyhow::Result<Compa
     })
 }
 
+/// Of how many certificates openssl does one: a process each takes minutes for all of them.
+const SAMPLE: usize = 20;
+
 /// `cert-check` on a directory of certificates beside a loop of openssl.
 pub(super) fn certificates(places: &Places, directory: &Path, count: usize) -> anyhow::Result<Comparison> {
     let slot = format!("certs={}", directory.display());
     let rounds = 3;
-    let script = format!("for f in {}/*.pem; do openssl x509 -noout -enddate -in \"$f\"; done", directory.display());
-    let times = side_by_side(
+    let script = format!(
+        "for i in $(seq 0 {SAMPLE} {}); do openssl x509 -noout -enddate -in {}/$i.pem; done",
+        count - 1,
+        directory.display()
+    );
+    let mut times = side_by_side(
         rounds,
         &mut [
             (
@@ -88,11 +95,17 @@ pub(super) fn certificates(places: &Places, directory: &Path, count: usize) -> a
             ("a loop of openssl", Box::new(|| run(Command::new("sh").args(["-c", &script]), &[0]).map(drop))),
         ],
     )?;
+    if let Some((_, openssl)) = times.last_mut() {
+        *openssl *= u32::try_from(SAMPLE)?;
+    }
     let met = matches!(times.as_slice(), [(_, ours), (_, openssl)] if ratio(*ours, *openssl) <= 1.0 / 20.0);
     Ok(Comparison {
         title: "cert-check on 10,000 PEM files",
         aim: "20 times faster",
-        method: format!("{count} certificates, a file each; `openssl x509 -noout -enddate` on each in a shell loop."),
+        method: format!(
+            "{count} certificates, a file each. `openssl x509 -noout -enddate` in a shell loop on every {SAMPLE}th of \
+             them, and its time multiplied by {SAMPLE}."
+        ),
         times,
         met,
         rounds,
