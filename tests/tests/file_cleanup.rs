@@ -1,6 +1,6 @@
 //! `file-cleanup` on real trees: what a rehearsal lists, what a run removes, and what neither ever touches.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -93,10 +93,17 @@ fn removed(report: &Value) -> Vec<(String, u64)> {
         .collect()
 }
 
-fn metric(report: &Value, name: &str) -> f64 {
+fn metric(report: &Value, name: &str) -> u64 {
     let metrics = report["metrics"].as_array().unwrap();
     let metric = metrics.iter().find(|metric| metric["name"] == name);
-    metric.unwrap_or_else(|| panic!("no metric `{name}`: {report:#}"))["value"].as_f64().unwrap()
+    metric.unwrap_or_else(|| panic!("no metric `{name}`: {report:#}"))["value"].as_f64().map(whole).unwrap()
+}
+
+/// A count that a metric holds as a float.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of some thousands")]
+fn whole(value: f64) -> u64 {
+    assert!(value >= 0.0 && value.fract() == 0.0, "{value} is no count");
+    value as u64
 }
 
 /// Logs and other things: what is over thirty days old are `a.log`, `b.tmp`, `deep/c.log` and `deep/er/d.log`.
@@ -191,8 +198,8 @@ fn a_file_that_is_open_is_skipped_and_counted() {
     let tree = Tree::new(&MIXED);
     let open = File::open(tree.path().join("a.log")).unwrap();
     let report = tree.host("run", "older-than=30d --format=json").run().expect_code(0).report();
-    assert_eq!(metric(&report, "files_open"), 1.0);
-    assert_eq!(metric(&report, "files_removed"), 3.0);
+    assert_eq!(metric(&report, "files_open"), 1);
+    assert_eq!(metric(&report, "files_removed"), 3);
     assert!(tree.path().join("a.log").exists());
     drop(open);
     assert_eq!(tree.cleaned("older-than=30d"), ["a.log"]);
@@ -238,7 +245,7 @@ fn a_spent_budget_stops_it_there() {
             let report = tree.host(command, &arguments).run().expect_code(3).report();
             assert_eq!(report["run"]["outcome"], "over-budget", "{budget}: {report:#}");
             assert_eq!(removed(&report).len(), 4 - left.len(), "{budget}");
-            assert_eq!(metric(&report, "files_removed"), (4.0 - left.len() as f64), "{budget}");
+            assert_eq!(metric(&report, "files_removed"), 4 - left.len() as u64, "{budget}");
         }
         assert_eq!(tree.names(), left, "{budget}");
     }
@@ -311,8 +318,8 @@ fn a_file_that_vanishes_meanwhile_is_no_failure() {
     }
     let report = run.wait().expect_code(0).report();
     assert_eq!(report["findings"], serde_json::json!([]));
-    assert_eq!(metric(&report, "files_removed"), (FILES - TAKEN) as f64);
-    assert_eq!(metric(&report, "files_failed"), 0.0);
+    assert_eq!(metric(&report, "files_removed"), (FILES - TAKEN) as u64);
+    assert_eq!(metric(&report, "files_failed"), 0);
     assert_eq!(tree.names(), ["kept"]);
 }
 
@@ -326,7 +333,7 @@ fn ten_thousand_files_in_many_directories_go_in_one_run() {
     }
     let report = tree.host("run", "older-than=30d remove-empty-directories=true --format=json").run().expect_code(0);
     let report = report.report();
-    assert_eq!(metric(&report, "files_removed"), 10_000.0);
-    assert_eq!(metric(&report, "bytes_freed"), 10_000.0);
+    assert_eq!(metric(&report, "files_removed"), 10_000);
+    assert_eq!(metric(&report, "bytes_freed"), 10_000);
     assert_eq!(tree.names(), [""; 0]);
 }

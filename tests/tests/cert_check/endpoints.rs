@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::{cert_check, expected, findings};
+use super::{Found, cert_check, expected, findings};
 
 /// What a server does with a connection.
 enum Manner {
@@ -95,7 +95,7 @@ async fn each_handshake_is_found_to_be_what_it_is() {
     let trusted = format!(",ca={}", world.ca().display());
     let address = "127.0.0.1";
     let good = || presents(&world.leaf(address, 80), &[signing]);
-    let cases: [(&str, Manner, &str, i32, &[(&str, &str)]); 12] = [
+    let cases: [(&str, Manner, &str, i32, Found); 12] = [
         ("good", good(), &trusted, 0, &[]),
         ("with its root", presents(&world.leaf(address, 80), &[signing, root]), &trusted, 0, &[]),
         ("12 days", presents(&world.leaf(address, 12), &[signing]), &trusted, 1, &[("warning", "expires soon")]),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use taskhost_tests::Host;
 use taskhost_tests::certificates::Authority;
 
-use super::{cert_check, expected, findings};
+use super::{Found, cert_check, expected, findings};
 
 /// Two authorities, and a directory of what they issued.
 struct World {
@@ -72,7 +72,7 @@ fn each_file_alone_is_found_to_be_what_it_is() {
     let wrong = format!("{good}{other_key}");
     let early = world.chain("www.example.org", 5, 90).0;
     let p12 = ["modern.p12", "legacy.p12", "locked.p12"].map(made_with_openssl);
-    let cases: [(&str, Vec<u8>, i32, &[(&str, &str)]); 20] = [
+    let cases: [(&str, Vec<u8>, i32, Found); 20] = [
         ("good.pem", good.clone().into(), 0, &[]),
         ("with-key.pem", both.into(), 0, &[]),
         ("other-key.pem", wrong.into(), 2, &[("critical", "key does not match")]),

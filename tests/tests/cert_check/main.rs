@@ -1,12 +1,15 @@
 //! `cert-check` on real files and real handshakes: what each case is found to be, and how it is told in every format.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
 
 mod endpoints;
 mod files;
 
 use serde_json::Value;
 use taskhost_tests::{Host, host};
+
+/// Severities and titles of what one thing is found to be.
+type Found = &'static [(&'static str, &'static str)];
 
 fn cert_check() -> Host {
     host().args(["run", "cert-check"])

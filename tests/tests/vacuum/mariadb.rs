@@ -42,7 +42,7 @@ impl Shop {
         // The space is free once the server has purged what was removed, which takes a moment.
         let begun = Instant::now();
         while self.free(name).await * 2 < self.file(name).await {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{name}: the server does not purge");
+            assert!(begun.elapsed() < Duration::from_mins(1), "{name}: the server does not purge");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

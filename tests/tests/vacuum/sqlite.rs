@@ -70,10 +70,8 @@ async fn a_file_shrinks_and_a_rehearsal_leaves_it_as_it_is() {
             continue;
         }
         assert!(file.size() * 4 < before, "{mode}: {before} to {}", file.size());
-        #[expect(clippy::cast_precision_loss, reason = "some kilobytes")]
-        let freed = (before - file.size()) as f64;
-        assert_eq!(metric(&run, "bytes_freed", None), freed, "{mode}");
-        assert_eq!(metric(&run, "free_bytes_after", None), 0.0, "{mode}");
+        assert_eq!(metric(&run, "bytes_freed", None), before - file.size(), "{mode}");
+        assert_eq!(metric(&run, "free_bytes_after", None), 0, "{mode}");
     }
 }
 
@@ -146,7 +144,7 @@ async fn a_host_that_is_killed_leaves_the_file_sound() {
     let run = vacuum("run", &file.target(",maintain")).spawn();
     let begun = Instant::now();
     while !journal.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the vacuum never wrote");
+        assert!(begun.elapsed() < Duration::from_mins(1), "the vacuum never wrote");
         std::thread::sleep(Duration::from_micros(200));
     }
     run.kill_hard();
