@@ -1,7 +1,8 @@
 //! `search`: a regular expression over the lines of a file, with the engine of ripgrep.
 
+use std::cell::Cell;
 use std::io::{self, Read, Seek as _, SeekFrom};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use grep_searcher::{BinaryDetection, MmapChoice, Searcher, SearcherBuilder, Sink, SinkMatch};
@@ -129,7 +130,7 @@ pub(in super::super) fn search(
     give: impl FnMut(Vec<Line>) -> Result<(), Error>,
 ) -> (Searched, Result<(), Error>) {
     let mut found = Found { options, start: 0, give, batch: Vec::new(), batch_bytes: 0, matches: 0 };
-    let bytes = AtomicU64::new(0);
+    let (bytes, broken) = (Cell::new(0), Cell::new(false));
     let ended = (|| {
         let failed = |error: io::Error| opened.failed("search", &error);
         let mut file = &opened.file;
@@ -147,12 +148,16 @@ pub(in super::super) fn search(
             .build();
         let decoder = Decoder::new(file, options.decode).map_err(failed)?;
         let (format, stored) = (decoder.format(), decoder.counter());
-        let reader = While { reader: Tallied { reader: decoder, bytes: &bytes }, wanted: (|| wanted.wanted().is_ok()) };
+        let reader = While {
+            reader: Tallied { reader: decoder, bytes: &bytes, broken: &broken },
+            wanted: (|| wanted.wanted().is_ok()),
+        };
         match searcher.search_reader(matcher, reader, &mut found) {
             Ok(()) => found.flush(),
             Err(Ended::Giving(error)) => Err(error),
             Err(Ended::Reading(error)) if error.kind() == io::ErrorKind::ConnectionAborted => Err(Error::GivenUp),
-            Err(Ended::Reading(error)) if error.kind() == io::ErrorKind::Other => {
+            // What the searcher itself complains of: its limit of memory.
+            Err(Ended::Reading(error)) if error.kind() == io::ErrorKind::Other && !broken.get() => {
                 Err(Error::Invalid(format!("`{}` has a line longer than 64 MiB", opened.path)))
             }
             Err(Ended::Reading(error)) => {
@@ -160,18 +165,20 @@ pub(in super::super) fn search(
             }
         }
     })();
-    (Searched { matches: found.matches, bytes: bytes.load(Ordering::Relaxed) }, ended)
+    (Searched { matches: found.matches, bytes: bytes.get() }, ended)
 }
 
+/// Counts what is read, and remembers whether an error came from there.
 struct Tallied<'a, R> {
     reader: R,
-    bytes: &'a AtomicU64,
+    bytes: &'a Cell<u64>,
+    broken: &'a Cell<bool>,
 }
 
 impl<R: Read> Read for Tallied<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        let read = self.reader.read(buffer).inspect_err(|_| self.broken.set(true))?;
+        self.bytes.set(self.bytes.get() + read as u64);
         Ok(read)
     }
 }
