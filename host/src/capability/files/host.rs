@@ -18,7 +18,7 @@ use super::bindings::{
 };
 use super::error::Error;
 use super::grant::{Access, Grant};
-use super::tasks::Ticket;
+use super::tasks::{StreamPlace, Ticket};
 use super::{Files, State};
 use crate::capability::stream::{Batches, ByteChunks, into_receiver};
 use crate::capability::{Data, Room as _, View};
@@ -76,10 +76,11 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
             Ok(matcher) => matcher,
             Err(error) => return settle(permit, Err(error)),
         };
+        let (permit, place) = call.stream_place(permit).await?;
         let (sender, receiver) = mpsc::channel(AHEAD);
         let (done, walked) = oneshot::channel();
         let root = call.root;
-        call.ticket.start(move |ticket| {
+        call.ticket.start(place, move |ticket| {
             let wanted = || ticket.wanted().is_ok() && !sender.is_closed();
             let give = |batch| sender.blocking_send(batch).map_err(|_| Error::GivenUp);
             let (walked, ended) = walk::walk(&root, &matcher, wanted, give);
@@ -103,9 +104,10 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
     ) -> Result<Streamed<u8, u64>, Error> {
         let call = Call::new(accessor, &directory)?;
         let (permit, opened) = call.open_file("read", &path).await?;
+        let (permit, place) = call.stream_place(permit).await?;
         let (sender, receiver) = mpsc::channel(AHEAD);
         let (done, given) = oneshot::channel();
-        call.ticket.start(move |ticket| {
+        call.ticket.start(place, move |ticket| {
             let wanted = || ticket.wanted().is_ok() && !sender.is_closed();
             let give = |chunk| sender.blocking_send(chunk).map_err(|_| Error::GivenUp);
             let (given, ended) = read::read(&opened, &options, &wanted, give);
@@ -141,7 +143,9 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         let mut data = accessor.with(|access| into_receiver(data, access))?;
         let impact = if mode == WriteMode::Replace { Impact::Destroy } else { Impact::Change };
         let (permit, path) = call.enter_path("write", impact, &[Access::Write], &path)?;
+        let (permit, place) = call.stream_place(permit).await?;
         call.make(permit, move |root, writing| {
+            let _place = place;
             create::write(root, &path, mode, encode, || data.blocking_next(), writing)
         })
         .await
@@ -231,13 +235,14 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
     ) -> Result<Streamed<Line, Searched>, Error> {
         let call = Call::new(accessor, &directory)?;
         let (permit, opened) = call.open_file("search", &path).await?;
+        let (permit, place) = call.stream_place(permit).await?;
         let pattern = match search::pattern(&options) {
             Ok(pattern) => pattern,
             Err(error) => return settle(permit, Err(error)),
         };
         let (sender, receiver) = mpsc::channel(AHEAD);
         let (done, searched) = oneshot::channel();
-        call.ticket.start(move |ticket| {
+        call.ticket.start(place, move |ticket| {
             let wanted = || ticket.wanted().is_ok() && !sender.is_closed();
             let give = |batch| sender.blocking_send(batch).map_err(|_| Error::GivenUp);
             let (searched, ended) = search::search(&opened, &pattern, &options, &wanted, give);
@@ -370,6 +375,14 @@ impl Call {
                 let to = paths.pop().unwrap_or_default();
                 Ok((permit, paths, to))
             }
+            Err(error) => settle(permit, Err(error)),
+        }
+    }
+
+    /// A place for one more stream, which is asked for once the gate has let the call in.
+    pub(super) async fn stream_place(&self, permit: Permit) -> Result<(Permit, StreamPlace), Error> {
+        match self.ticket.stream_place().await {
+            Ok(place) => Ok((permit, place)),
             Err(error) => settle(permit, Err(error)),
         }
     }

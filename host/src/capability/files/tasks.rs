@@ -1,10 +1,19 @@
 //! Work on threads that may block, which ends soon when nobody waits for it any more.
 
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Wanted;
 use super::error::Error;
+
+/// Streams that one run has open at once. Each holds a thread while its guest lets it wait, and the threads are shared
+/// by all runs of the process.
+const STREAMS: usize = 64;
+/// How long one more waits for another to end, such as one that the guest let go of a moment ago.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// All of a run's work.
 #[derive(Debug)]
@@ -13,24 +22,26 @@ pub(super) struct Tasks {
     /// Held by each piece of work until it has ended.
     working: mpsc::Sender<()>,
     ended: mpsc::Receiver<()>,
+    streams: Arc<Semaphore>,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
         let (working, ended) = mpsc::channel(1);
-        Self { over: CancellationToken::new(), working, ended }
+        Self { over: CancellationToken::new(), working, ended, streams: Arc::new(Semaphore::new(STREAMS)) }
     }
 }
 
 impl Tasks {
     /// Leave to work, for one call.
     pub(super) fn ticket(&self) -> Ticket {
-        Ticket { given_up: self.over.child_token(), working: self.working.clone() }
+        let (given_up, streams) = (self.over.child_token(), Arc::clone(&self.streams));
+        Ticket { given_up, _working: self.working.clone(), streams }
     }
 
     /// Ends all work, and waits until it has ended.
     pub(super) async fn finish(self) {
-        let Self { over, working, mut ended } = self;
+        let Self { over, working, mut ended, streams: _ } = self;
         over.cancel();
         drop(working);
         // Nothing is ever sent: this is the moment when the last sender is gone.
@@ -42,8 +53,13 @@ impl Tasks {
 #[derive(Clone, Debug)]
 pub(super) struct Ticket {
     given_up: CancellationToken,
-    working: mpsc::Sender<()>,
+    /// [`Tasks`] waits until the last is gone.
+    _working: mpsc::Sender<()>,
+    streams: Arc<Semaphore>,
 }
+
+/// A stream's place among those of its run, for as long as it lasts.
+pub(super) type StreamPlace = OwnedSemaphorePermit;
 
 impl Wanted for Ticket {
     fn wanted(&self) -> Result<(), Error> {
@@ -57,14 +73,26 @@ impl Ticket {
         &self,
         work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let ticket = Self { given_up: self.given_up.child_token(), working: self.working.clone() };
+        let ticket = Self { given_up: self.given_up.child_token(), ..self.clone() };
         let _let_go = ticket.given_up.clone().drop_guard();
         let done = tokio::task::spawn_blocking(move || work(&ticket)).await;
         done.map_err(|error| Error::Trap(wasmtime::Error::from(error)))?
     }
 
-    /// Does `work` on a thread that may block, and does not wait.
-    pub(super) fn start(self, work: impl FnOnce(&Self) + Send + 'static) {
-        tokio::task::spawn_blocking(move || work(&self));
+    /// A place for one more stream to or from the guest.
+    pub(super) async fn stream_place(&self) -> Result<StreamPlace, Error> {
+        let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.streams).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            Error::Io(format!("EMFILE: this run has {STREAMS} streams open; end one before the next is opened"))
+        })
+    }
+
+    /// Does `work` on a thread that may block, and does not wait. The work is a stream's, which has its `place` until
+    /// it ends.
+    pub(super) fn start(self, place: StreamPlace, work: impl FnOnce(&Self) + Send + 'static) {
+        tokio::task::spawn_blocking(move || {
+            work(&self);
+            drop(place);
+        });
     }
 }
