@@ -90,9 +90,8 @@ impl Host {
         let mut command = match self.largest_file {
             None => Command::new(binary),
             Some(bytes) => {
-                // Ignored, the signal becomes an error of the write, and both outlive exec.
                 let mut shell = Command::new("bash");
-                shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", bytes.div_ceil(1024)));
+                shell.arg("-c").arg(format!("ulimit -f {}; exec \"$0\" \"$@\"", bytes.div_ceil(1024)));
                 shell.arg(binary);
                 shell
             }

@@ -9,6 +9,8 @@ mod run;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::plugin::{Host, HostConfig};
 use crate::policy::units::Size;
@@ -63,6 +65,7 @@ pub fn execute(arguments: Arguments) -> u8 {
     };
     let global = arguments.global;
     let code = runtime.block_on(async {
+        fail_where_files_may_not_grow();
         match arguments.command {
             Command::Run(run) => run::execute(&global, run, crate::gate::Mode::Perform).await,
             Command::Plan(run) => run::execute(&global, run, crate::gate::Mode::Rehearse).await,
@@ -73,6 +76,14 @@ pub fn execute(arguments: Arguments) -> u8 {
     // Threads that are still reading or hashing for a run that is over must not hold the process.
     runtime.shutdown_background();
     code
+}
+
+/// Writing past the largest size that a file may have (`ulimit -f`) kills a process that does not listen for this signal,
+/// and the half file stays. For one that does, the write fails as on a full disk.
+fn fail_where_files_may_not_grow() {
+    let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    // Tokio listens from now on, whether or not anyone waits for it.
+    drop(signal(exceeded));
 }
 
 /// Says what went wrong, and returns the exit code for it.
