@@ -118,7 +118,7 @@ impl Scene {
 impl Ran {
     pub(crate) fn of(host: Host) -> Self {
         let output = host.run();
-        let report = output.json();
+        let report = output.report();
         let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
         let findings = report["findings"].as_array().unwrap().iter();
         let lines = findings.map(|finding| (text(finding, "title"), text(finding, "detail"))).collect();
