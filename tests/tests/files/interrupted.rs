@@ -63,6 +63,29 @@ fn a_host_that_is_killed_leaves_what_was_there_and_the_next_removes_its_remains(
 }
 
 #[test]
+fn what_a_killed_host_left_does_not_keep_a_directory_from_being_removed() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.path("in")).unwrap();
+    let written = || std::fs::read_dir(scene.path("in")).unwrap().count();
+    let process = scene.start(",write", &["drip create none in/new"]);
+    let begun = Instant::now();
+    while written() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is being written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // As long as it is being written, it does.
+    for ran in [scene.plan(",delete", &["remove in"]), scene.run(",delete", &["remove in"])] {
+        assert_eq!(ran.line(0), ("wrong-kind", "`in` is a directory that is not empty"));
+    }
+    process.kill_hard();
+    assert_eq!(written(), 1);
+    assert_eq!(scene.plan(",delete", &["remove in"]).done(0), "in 0");
+    assert_eq!(written(), 1);
+    assert_eq!(scene.run(",delete", &["remove in"]).done(0), "in 0");
+    assert_eq!(scene.names(), Vec::<String>::new());
+}
+
+#[test]
 fn a_host_leaves_alone_what_another_is_writing() {
     let scene = scene();
     let process = scene.start(",write", &["drip replace none old"]);

@@ -11,6 +11,7 @@ use super::super::bindings::{Kind, Removed};
 use super::super::error::Error;
 use super::create::may_change;
 use super::root::{LIST, LastDirectory, Place, Root};
+use super::staged::is_left_behind;
 use super::{count, kind, not_a_file};
 use crate::policy::path::RelativePath;
 
@@ -86,7 +87,8 @@ fn is_empty(place: &Place, directory: &Stat, rehearsed: Option<&Rehearsed>) -> r
         let gone = matches!(name, b"." | b"..")
             || rehearsed.is_some_and(|rehearsed| {
                 rehearsed.lock().names.contains(&(directory.st_dev, directory.st_ino, name.to_vec()))
-            });
+            })
+            || is_left_behind(&listed, entry.file_name(), rehearsed.is_some());
         if !gone {
             return Ok(false);
         }

@@ -2,12 +2,13 @@
 //! when it is whole.
 //!
 //! The name's mark and a lock on the file tell one that is being written from one that a killed host left behind; those
-//! are removed when something is written to the same directory again.
+//! are removed when something is written to the same directory again, or the directory is removed.
 
 use std::collections::HashSet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::Dir;
@@ -182,23 +183,35 @@ impl Swept {
         let Ok(listed) = rustix::fs::openat(directory, ".", super::root::LIST, Mode::empty()) else { return Ok(()) };
         for entry in rustix::fs::Dir::read_from(&listed)? {
             let entry = entry?;
-            if is_marked(entry.file_name().to_bytes()) {
-                remove_if_left(&listed, entry.file_name());
-            }
+            remove_if_left(&listed, entry.file_name());
         }
         Ok(())
     }
 }
 
-/// Removes a temporary file that no living host holds.
-fn remove_if_left(directory: &impl std::os::fd::AsFd, name: &std::ffi::CStr) {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    if let Ok(file) = rustix::fs::openat(directory, name, flags, Mode::empty())
-        && rustix::fs::fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
-        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-    {
-        let _ = rustix::fs::unlinkat(directory, name, AtFlags::empty());
+/// Removes a temporary file that no living host holds; whether it is gone.
+fn remove_if_left(directory: impl AsFd, name: &CStr) -> bool {
+    left_behind(&directory, name)
+        .is_some_and(|_locked| rustix::fs::unlinkat(&directory, name, AtFlags::empty()).is_ok())
+}
+
+/// A temporary file that no living host holds, and that none will hold while this is open.
+fn left_behind(directory: impl AsFd, name: &CStr) -> Option<OwnedFd> {
+    if !is_marked(name.to_bytes()) {
+        return None;
     }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&file).ok()?;
+    let left = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    left.then_some(file)
+}
+
+/// Whether `name` is only what a killed host left in a directory that is to be removed; if so it goes, unless this is a
+/// rehearsal. A guest sees no such file, and could not remove it.
+pub(super) fn is_left_behind(directory: impl AsFd, name: &CStr, rehearse: bool) -> bool {
+    if rehearse { left_behind(directory, name).is_some() } else { remove_if_left(directory, name) }
 }
 
 /// Counts and hashes what is stored.
