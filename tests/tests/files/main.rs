@@ -2,7 +2,7 @@
 //! directory. What is shown here takes the whole way from the command line to the disk; the cases of each operation by
 //! themselves are beside the room.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops here")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on stops here")]
 
 mod access;
 mod budgets;

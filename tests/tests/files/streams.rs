@@ -41,7 +41,7 @@ impl InProcess {
             arguments: vec![("script".into(), script.join("\n"))],
             grants,
             budgets: Budgets::default(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             memory: None,
             observer: Arc::new(|_| {}),
             cancel: tokio_util::sync::CancellationToken::new(),
