@@ -55,6 +55,9 @@ pub(crate) async fn run(workspace: &Workspace, options: &Options) -> anyhow::Res
             // A snapshot that differs fails and leaves no file behind; `cargo insta` is for reviewing them.
             cargo.envs(servers.environment()).env("TASKHOST_TEST_HOST", workspace.binary("host"));
             cargo.env("INSTA_UPDATE", "no");
+            if options.keep_going {
+                cargo.arg("--no-fail-fast");
+            }
             steps.cargo(name, cargo).await?;
         }
     }

@@ -11,8 +11,8 @@ pub(crate) struct Selection {
     keep_newest: usize,
     /// Files changed before this are old, in seconds since 1970.
     before: i64,
-    /// Old files that go, whatever the walk still finds.
-    certain: Vec<String>,
+    /// Old files that go, whatever the walk still finds, with their times.
+    certain: Vec<(i64, String)>,
     /// By directory, the newest files so far; the one that the next newer file pushes out on top.
     newest: BTreeMap<String, BinaryHeap<Reverse<Newest>>>,
 }
@@ -51,20 +51,26 @@ impl Selection {
     /// A file that is not among those to keep: it goes if it is old.
     fn let_go(&mut self, modified: i64, path: String) {
         if modified < self.before {
-            self.certain.push(path);
+            self.certain.push((modified, path));
         }
     }
 
-    /// `count` files to remove, when there are as many by now.
+    /// `count` files to remove, when there are as many by now; among them the oldest first.
     pub(crate) fn take_certain(&mut self, count: usize) -> Option<Vec<String>> {
-        (self.certain.len() >= count).then(|| self.certain.drain(..count).collect())
+        (self.certain.len() >= count).then(|| oldest_first(self.certain.drain(..count).collect()))
     }
 
     /// After the walk: the rest of the files to remove, and how many old ones are kept as the newest.
     pub(crate) fn finish(self) -> (Vec<String>, u64) {
         let kept = self.newest.values().flatten().filter(|Reverse(file)| file.modified < self.before).count();
-        (self.certain, kept as u64)
+        (oldest_first(self.certain), kept as u64)
     }
+}
+
+/// The paths, by age and then by name: a budget that is spent half-way spares the younger ones.
+fn oldest_first(mut files: Vec<(i64, String)>) -> Vec<String> {
+    files.sort();
+    files.into_iter().map(|(_, path)| path).collect()
 }
 
 /// How much is in each directory, to see which ones the removal leaves empty: to try all that lost a file would fill the
