@@ -12,7 +12,7 @@ const CONTENT: &str = "
     CREATE TABLE t (id INTEGER PRIMARY KEY, pad TEXT);
     CREATE INDEX t_by_pad ON t (pad);
     WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
-        INSERT INTO t SELECT i, hex(randomblob(100)) FROM n;
+        INSERT INTO t SELECT i, printf('%0200d', i) FROM n;
     DELETE FROM t WHERE id % 10 <> 0;
 ";
 
