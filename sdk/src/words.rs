@@ -21,13 +21,14 @@ pub fn counted(number: impl TryInto<u64>, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// `3.4 MiB`.
+/// As the host writes it: `3.4 MiB`, `64 MiB`, `12 B`.
 #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
 pub fn size(bytes: u64) -> String {
     let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|(_, factor)| bytes >= *factor) {
+        Some((unit, factor)) if bytes.is_multiple_of(factor) => format!("{} {unit}", bytes / factor),
         Some((unit, factor)) => format!("{:.1} {unit}", bytes as f64 / factor as f64),
-        None => counted(bytes, "byte"),
+        None => format!("{bytes} B"),
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
             assert_eq!(count(number), expected);
         }
         assert_eq!((counted(1_u64, "row"), counted(2_usize, "row")), ("1 row".into(), "2 rows".into()));
-        for (bytes, expected) in [(1, "1 byte"), (1023, "1,023 bytes"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")] {
+        for (bytes, expected) in [(1, "1 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 << 30, "3 GiB")] {
             assert_eq!(size(bytes), expected);
         }
         for (seconds, expected) in

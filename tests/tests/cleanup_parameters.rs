@@ -127,7 +127,7 @@ fn only_what_every_parameter_agrees_on_goes() {
 fn the_newest_of_each_directory_stay() {
     let tree = Tree::new(&[("x/1", 90), ("x/2", 80), ("x/3", 70), ("y/1", 90), ("y/2", 1)]);
     let output = tree.host("run", &["keep-newest=2"]).expect_code(0);
-    assert_eq!(summary(&output), "removed 1 file, freed 1,000 bytes; kept 3 old files as the newest");
+    assert_eq!(summary(&output), "removed 1 file, freed 1000 B; kept 3 old files as the newest");
     tree.assert_left(&["x/", "x/2", "x/3", "y/", "y/1", "y/2"]);
     assert_eq!(metric(&output, "files_kept"), 3.0);
 }
@@ -137,7 +137,7 @@ fn open_files_are_skipped_and_counted() {
     let tree = Tree::new(&[("open", 60), ("closed", 60)]);
     let _open = File::open(tree.path("open")).unwrap();
     let output = tree.host("run", &[]).expect_code(0);
-    assert_eq!(summary(&output), "removed 1 file, freed 1,000 bytes; skipped 1 open file");
+    assert_eq!(summary(&output), "removed 1 file, freed 1000 B; skipped 1 open file");
     tree.assert_left(&["open"]);
     assert_eq!(metric(&output, "files_open"), 1.0);
 }
@@ -150,7 +150,7 @@ fn links_are_neither_followed_nor_removed_and_a_second_name_frees_nothing() {
     std::os::unix::fs::symlink(outside.path("target/precious"), tree.path("to-a-file")).unwrap();
     fs::hard_link(tree.path("names/one"), outside.path("other-name")).unwrap();
     let output = tree.host("run", &["remove-empty-directories=true"]).expect_code(0);
-    assert_eq!(summary(&output), "removed 2 files, freed 1,000 bytes; removed 1 empty directory");
+    assert_eq!(summary(&output), "removed 2 files, freed 1000 B; removed 1 empty directory");
     tree.assert_left(&["to-a-directory", "to-a-file"]);
     outside.assert_left(&["other-name", "target/", "target/precious"]);
 }

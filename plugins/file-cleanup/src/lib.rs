@@ -41,7 +41,10 @@ struct Options {
 async fn file_cleanup(options: Options) -> Result<String> {
     let directory = DIRECTORY.open()?;
     let left = if options.remove_empty_directories { Some(count_entries(&directory).await?) } else { None };
-    let entries = directory.entries(filter(&options)).await?;
+    let entries = directory.entries(filter(&options)).await.map_err(|error| match error {
+        files::Error::Invalid(message) => Failure::invalid(format!("`pattern` or `exclude`: {message}")),
+        error => error.into(),
+    })?;
     let mut removal = Removal::new(directory, left);
     let swept = sweep(entries, &options, &mut removal).await;
     removal.report();
