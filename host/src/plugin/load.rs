@@ -109,6 +109,10 @@ impl Host {
                 LoadError::NotAComponent { path, reason: "it does not begin as one".into() }
             });
         }
+        if is_cut_short(&bytes) {
+            let reason = "it ends in the middle of a section; the file was cut short, copy or build it again".into();
+            return Err(LoadError::NotAComponent { path, reason });
+        }
         let engine = self.engine.clone();
         let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes)).await;
         let component = match compiled {
@@ -225,10 +229,46 @@ fn is_component(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\0asm") && bytes.get(6..8) == Some(&[1, 0])
 }
 
+/// Whether the last section of a binary says that it is longer than what is there.
+fn is_cut_short(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((_, section)) = rest.split_first() {
+        let Some((length, contents)) = leb128(section) else { return true };
+        let Some(next) = contents.get(length..) else { return true };
+        rest = next;
+    }
+    false
+}
+
+/// An unsigned 32-bit number in LEB128, and what follows it; none where it does not end.
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
+    let (digits, rest) = bytes.split_at(end + 1);
+    let number = digits.iter().rev().fold(0_u64, |number, byte| number << 7 | u64::from(byte & 0x7f));
+    Some((usize::try_from(number).ok()?, rest))
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_cut_short_is_told_from_a_whole_one() {
+        let whole = *b"\0asm\x0d\0\x01\0\x00\x03abc\x00\x81\x00d";
+        assert!(is_component(&whole));
+        for length in [8, 13, whole.len()] {
+            assert!(!is_cut_short(&whole[..length]), "{length}");
+        }
+        for length in [9, 10, 12, 14, 15, 16] {
+            assert!(is_cut_short(&whole[..length]), "{length}");
+        }
+    }
 }
