@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use taskhost::cli::{Arguments, execute};
 
+/// Rows and entries are allocated on one thread and freed on another, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
