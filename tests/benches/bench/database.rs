@@ -19,9 +19,11 @@ pub(super) async fn prepare(url: &str) -> anyhow::Result<()> {
         .execute(
             "DROP TABLE IF EXISTS bench_rows; CREATE TABLE bench_rows AS SELECT g::bigint AS id, 'name ' || g AS name, \
              (g * 0.37)::double precision AS amount, now() - g * interval '1 second' AS created \
-             FROM generate_series(1, 1000000) g; VACUUM ANALYZE bench_rows",
+             FROM generate_series(1, 1000000) g",
         )
         .await?;
+    // By itself: several statements in one text are one transaction, in which it cannot run.
+    connection.execute("VACUUM ANALYZE bench_rows").await?;
     connection.close().await?;
     Ok(())
 }
@@ -49,8 +51,15 @@ pub(super) fn rows(places: &Places, url: &str) -> anyhow::Result<Comparison> {
     )?;
     let met = matches!(times.as_slice(), [(_, ours), (_, native), ..] if ratio(*ours, *native) <= 1.3);
     Ok(Comparison {
-        title: "Reading a million rows of four columns from PostgreSQL",
-        aim: "at most 1.3 times the native time",
+        missed: "Three processes' work has two cores: PostgreSQL makes the rows, one thread of the host decodes them as the \
+                 native program does, and another lowers each value into the plugin's memory, where an allocation is a \
+                 call into the plugin. That second thread's work, about as much as the decoding, overlaps with it only \
+                 as far as PostgreSQL leaves a core free. Tried: another allocator, which took it \
+                     from 1.6 to 1.4 and is kept; batches of 64 to 4,096 rows, of which those from 1,024 are alike and \
+                     smaller ones slower."
+                .into(),
+        title: "Reading a million rows of four columns from PostgreSQL".into(),
+        aim: "at most 1.3 times the native time".into(),
         method: "bigint, text, double precision and timestamptz. The native program fetches the rows through sqlx and \
                  decodes each value to the same kind of Rust value, in a process of its own; psql prints them."
             .into(),
@@ -140,8 +149,8 @@ pub(super) fn restore(places: &Places, url: &str, backups: &Path, megabytes: usi
     )?;
     let met = matches!(times.as_slice(), [(_, ours), (_, psql)] if ratio(*ours, *psql) <= 1.1);
     Ok(Comparison {
-        title: "backup-test on a plain dump of 500 MB",
-        aim: "at most 1.1 times psql -f",
+        title: "backup-test on a plain dump of 500 MB".into(),
+        aim: "at most 1.1 times psql -f".into(),
         method: format!(
             "{megabytes} MB in five tables of COPY lines with a primary key each. Ours makes the scratch database, \
              restores, compares and drops; psql creates, restores and drops."
@@ -149,5 +158,6 @@ pub(super) fn restore(places: &Places, url: &str, backups: &Path, megabytes: usi
         times,
         met,
         rounds,
+        missed: String::new(),
     })
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: measures Taskhost beside the tools it replaces and writes docs/benchmarks.md. Arguments are the
-//! names of benchmarks; none means all.
+//! names of benchmarks; none means all. The page also keeps what was measured before and not now.
 
 mod database;
 mod inprocess;
@@ -16,6 +16,8 @@ use anyhow::Context as _;
 use measure::{Comparison, ratio, shown};
 use process::Places;
 
+/// In the page's order.
+const NAMES: [&str; 7] = ["inprocess", "start", "certificates", "walk", "search", "rows", "restore"];
 const CERTIFICATES: usize = 10_000;
 const FILES: usize = 200_000;
 const LOG_BYTES: u64 = 1 << 30;
@@ -39,34 +41,40 @@ fn main() -> anyhow::Result<()> {
     };
     std::fs::create_dir_all(&places.world)?;
 
-    let mut comparisons: Vec<Comparison> = Vec::new();
-    let mut add = |comparison: Comparison| {
+    let results = places.world.join("results");
+    std::fs::create_dir_all(&results)?;
+    let keep = |name: &str, comparison: &Comparison| -> anyhow::Result<()> {
         for (name, time) in &comparison.times {
             eprintln!("  {name}: {}", shown(*time));
         }
-        comparisons.push(comparison);
+        if let Some(((_, ours), others)) = comparison.times.split_first() {
+            for (name, theirs) in others {
+                println!("{}: {:.3} x {name}", comparison.title, ratio(*ours, *theirs));
+            }
+        }
+        Ok(std::fs::write(results.join(name).with_extension("json"), serde_json::to_vec(comparison)?)?)
     };
     if wanted("inprocess") {
         eprintln!("an empty run, in-process");
-        add(inprocess::compare(Path::new(&places.fixture("empty")))?);
+        keep("inprocess", &inprocess::compare(Path::new(&places.fixture("empty")))?)?;
     }
     if wanted("start") {
         eprintln!("an empty run, as a process");
         let certificate = certificates(&places.world.join("certificate"), 1)?.join("0.pem");
-        add(process::start(&places, &certificate)?);
+        keep("start", &process::start(&places, &certificate)?)?;
     }
     if wanted("certificates") {
         eprintln!("certificates");
         let directory = certificates(&places.world.join("certificates"), CERTIFICATES)?;
-        add(process::certificates(&places, &directory, CERTIFICATES)?);
+        keep("certificates", &process::certificates(&places, &directory, CERTIFICATES)?)?;
     }
     if wanted("walk") {
         eprintln!("a walk");
-        add(process::walk(&places, &tree(&places.world.join("tree"), FILES)?, FILES)?);
+        keep("walk", &process::walk(&places, &tree(&places.world.join("tree"), FILES)?, FILES)?)?;
     }
     if wanted("search") {
         eprintln!("a search");
-        add(process::search(&places, &log(&places.world.join("log"), LOG_BYTES)?)?);
+        keep("search", &process::search(&places, &log(&places.world.join("log"), LOG_BYTES)?)?)?;
     }
     if wanted("rows") || wanted("restore") {
         let url = std::env::var("TASKHOST_TEST_POSTGRES")
@@ -74,27 +82,26 @@ fn main() -> anyhow::Result<()> {
         if wanted("rows") {
             eprintln!("a million rows");
             runtime.block_on(database::prepare(&url))?;
-            add(database::rows(&places, &url)?);
+            keep("rows", &database::rows(&places, &url)?)?;
         }
         if wanted("restore") {
             eprintln!("a restore");
             let backups = places.world.join("backups");
             std::fs::create_dir_all(&backups)?;
             database::dump(&backups.join("bench.sql"), DUMP_MEGABYTES)?;
-            add(database::restore(&places, &url, &backups, DUMP_MEGABYTES)?);
+            keep("restore", &database::restore(&places, &url, &backups, DUMP_MEGABYTES)?)?;
         }
     }
-    if arguments.is_empty() {
-        let page = root.join("docs/benchmarks.md");
-        std::fs::write(&page, page::render(&comparisons, &machine()))?;
-        eprintln!("wrote {}", page.display());
-    }
-    for comparison in &comparisons {
-        let Some(((_, ours), others)) = comparison.times.split_first() else { continue };
-        for (name, theirs) in others {
-            println!("{}: {:.3} x {name}", comparison.title, ratio(*ours, *theirs));
+    let mut comparisons = Vec::new();
+    for name in NAMES {
+        match std::fs::read(results.join(name).with_extension("json")) {
+            Ok(result) => comparisons.push(serde_json::from_slice(&result)?),
+            Err(_) => eprintln!("docs/benchmarks.md will lack `{name}`, which was never measured"),
         }
     }
+    let page = root.join("docs/benchmarks.md");
+    std::fs::write(&page, page::render(&comparisons, &machine()))?;
+    eprintln!("wrote {}", page.display());
     Ok(())
 }
 

@@ -9,26 +9,26 @@ use anyhow::Context as _;
 pub(crate) type Candidate<'a> = (&'static str, Box<dyn FnMut() -> anyhow::Result<()> + 'a>);
 
 /// One comparison, measured.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct Comparison {
     /// What was compared.
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     /// What Taskhost wants, in words.
-    pub(crate) aim: &'static str,
+    pub(crate) aim: String,
     /// How it was done, for whoever repeats it.
     pub(crate) method: String,
     /// Ours first.
-    pub(crate) times: Vec<(&'static str, Duration)>,
+    pub(crate) times: Vec<(String, Duration)>,
     /// Whether the aim is met.
     pub(crate) met: bool,
+    /// Where it is missed: where the time goes, and what was tried.
+    pub(crate) missed: String,
     /// Rounds of which the median was taken.
     pub(crate) rounds: usize,
 }
 
 /// Times each candidate once a round, after one round that does not count.
-pub(crate) fn side_by_side(
-    rounds: usize,
-    candidates: &mut [Candidate<'_>],
-) -> anyhow::Result<Vec<(&'static str, Duration)>> {
+pub(crate) fn side_by_side(rounds: usize, candidates: &mut [Candidate<'_>]) -> anyhow::Result<Vec<(String, Duration)>> {
     let mut samples = vec![Vec::with_capacity(rounds); candidates.len()];
     for round in 0..=rounds {
         for ((name, candidate), samples) in candidates.iter_mut().zip(&mut samples) {
@@ -41,7 +41,7 @@ pub(crate) fn side_by_side(
         eprint!(".");
     }
     eprintln!();
-    Ok(candidates.iter().zip(samples).map(|((name, _), samples)| (*name, median(samples))).collect())
+    Ok(candidates.iter().zip(samples).map(|((name, _), samples)| ((*name).to_owned(), median(samples))).collect())
 }
 
 /// The middle of the samples.

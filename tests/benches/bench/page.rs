@@ -7,7 +7,7 @@ use crate::measure::{Comparison, ratio, shown};
 pub(super) fn render(comparisons: &[Comparison], machine: &str) -> String {
     let mut page = String::from(
         "# Benchmarks\n\n\
-         Made by `cargo xtask bench`, which measures every candidate side by side in one run and rewrites this page. \
+         Made by `cargo xtask bench`, which measures all candidates of a comparison side by side, in turns, in one run, and rewrites this page. \
          Read the ratios: absolute times belong to one machine on one day.\n\n",
     );
     let _ = writeln!(page, "Machine: {machine}.\n");
@@ -15,10 +15,10 @@ pub(super) fn render(comparisons: &[Comparison], machine: &str) -> String {
     for comparison in comparisons {
         let Some(((_, ours), others)) = comparison.times.split_first() else { continue };
         for (index, (name, theirs)) in others.iter().enumerate() {
-            let (title, own) = if index == 0 { (comparison.title, shown(*ours)) } else { ("", String::new()) };
+            let (title, own) = if index == 0 { (comparison.title.as_str(), shown(*ours)) } else { ("", String::new()) };
             let (aim, met) = match (index, comparison.met) {
-                (0, true) => (comparison.aim, "yes"),
-                (0, false) => (comparison.aim, "no"),
+                (0, true) => (comparison.aim.as_str(), "yes"),
+                (0, false) => (comparison.aim.as_str(), "no"),
                 _ => ("", ""),
             };
             let _ = writeln!(
@@ -36,6 +36,9 @@ pub(super) fn render(comparisons: &[Comparison], machine: &str) -> String {
             "\n### {}\n\n{} Medians of {} rounds.",
             comparison.title, comparison.method, comparison.rounds
         );
+        if !comparison.met && !comparison.missed.is_empty() {
+            let _ = writeln!(page, "\nThe aim is missed. {}", comparison.missed);
+        }
     }
     page.push_str("\n## To repeat\n\n`cargo xtask bench`, or `cargo xtask bench NAME...` for some of them. It builds in release, starts its own PostgreSQL, and needs some 4 GiB of free disk under `target/bench`.\n");
     page
