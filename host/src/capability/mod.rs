@@ -2,6 +2,7 @@
 //! one line in `rooms!` below. Rooms never import each other.
 
 pub mod binding;
+pub mod docker;
 pub mod files;
 pub mod sql;
 pub mod stream;
@@ -193,6 +194,7 @@ rooms! {
     sql: sql::Sql,
     files: files::Files,
     tls: tls::Tls,
+    docker: docker::Docker,
 }
 
 /// A room's words.
