@@ -30,7 +30,8 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// An effect whose target is bounded and cleaned of control characters.
+    /// An effect whose texts are bounded and cleaned of control characters: both are a guest's words, the slot's name
+    /// too where none of that name is bound.
     pub fn new(
         capability: &'static str,
         slot: impl Into<Arc<str>>,
@@ -38,7 +39,10 @@ impl Effect {
         impact: Impact,
         target: &str,
     ) -> Self {
-        Self { capability, slot: slot.into(), operation, impact, target: bounded(target) }
+        let slot: Arc<str> = slot.into();
+        let cleaned = bounded(&slot);
+        let slot = if *cleaned == *slot { slot } else { cleaned.into() };
+        Self { capability, slot, operation, impact, target: bounded(target) }
     }
 }
 

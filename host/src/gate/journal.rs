@@ -33,6 +33,11 @@ pub enum EffectOutcome {
 }
 
 impl EffectOutcome {
+    /// A refusal, whose reason may quote the guest.
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        Self::Refused(super::effect::bounded(&refusal.to_string()))
+    }
+
     /// Its name in the report.
     pub fn name(&self) -> &'static str {
         match self {
@@ -133,8 +138,7 @@ impl Journal {
             self.changed <= CHANGED_LIMIT
         };
         if kept {
-            let outcome =
-                refusal.map_or(EffectOutcome::Abandoned, |refusal| EffectOutcome::Refused(refusal.to_string()));
+            let outcome = refusal.map_or(EffectOutcome::Abandoned, EffectOutcome::refused);
             let entry =
                 Entry { sequence, effect, decision, outcome, rows: None, bytes: None, duration: Duration::ZERO };
             self.entries.insert(sequence, entry);

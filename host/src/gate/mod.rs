@@ -125,7 +125,7 @@ impl Permit {
     pub fn charge(&mut self, what: &'static str, amount: u64) -> Result<(), Refusal> {
         let charged = self.gate.lock().budgets.charge(&self.slot, what, amount);
         if let Err(refusal) = &charged {
-            self.outcome = EffectOutcome::Refused(refusal.to_string());
+            self.outcome = EffectOutcome::refused(refusal);
         }
         charged
     }
@@ -136,7 +136,7 @@ impl Permit {
     /// The verdict's refusal; the effect is journaled as refused.
     pub fn admit(&mut self, verdict: Result<(), Refusal>) -> Result<(), Refusal> {
         if let Err(refusal) = &verdict {
-            self.outcome = EffectOutcome::Refused(refusal.to_string());
+            self.outcome = EffectOutcome::refused(refusal);
         }
         verdict
     }
