@@ -4,6 +4,7 @@
 pub mod binding;
 pub mod docker;
 pub mod files;
+pub mod load;
 pub mod sql;
 pub mod stream;
 pub mod tls;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 pub use binding::{Binding, BindingError, Secret};
+pub use load::Load;
 
 use crate::gate::Gate;
 
@@ -72,16 +74,36 @@ pub struct RunContext {
     pub gate: Arc<Gate>,
     /// What the operator should know, and is no finding of the plugin's.
     pub notices: Notices,
+    /// Counts what calls bring, where they are kept waiting with it.
+    pub load: Load,
+}
+
+/// A fault of the host's own. A room wraps what it traps with in it (see [`fault`]); all else that breaks a run is the
+/// guest's doing.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault of the host")]
+pub struct HostFault;
+
+/// What a room traps with. A table of handles that is full is no fault of the host's: the guest filled it.
+pub fn fault(error: wasmtime::Error) -> wasmtime::Error {
+    use wasmtime::component::ResourceTableError;
+    match error.downcast_ref() {
+        Some(ResourceTableError::Full) => error,
+        _ => error.context(HostFault),
+    }
 }
 
 /// Warnings of the host about the run, each kept once.
 #[derive(Clone, Default)]
 pub struct Notices(Arc<Mutex<BTreeSet<String>>>);
 
+/// Bytes of one notice.
+const NOTICE_LIMIT: usize = 4096;
+
 impl Notices {
     /// Adds one; `notice` must name no secret.
     pub fn add(&self, notice: impl Into<String>) {
-        let notice = notice.into();
+        let notice = crate::policy::text::clean_line(&notice.into(), NOTICE_LIMIT);
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !notices.contains(&notice) {
             tracing::warn!("{notice}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use wasmtime::{Store, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmtimeBug};
 
 use super::bindings::PluginPre;
 use super::bindings::exports::taskhost::host::task as wit;
@@ -14,7 +14,7 @@ use super::error::{RequestError, did_you_mean, nearest_word};
 use super::limits::Limits;
 use super::load::{Host, Plugin};
 use super::store::Ctx;
-use crate::capability::{self, Grants, Notices, RunContext, States};
+use crate::capability::{self, Grants, HostFault, Load, Notices, RunContext, States};
 use crate::gate::{Budgets, Gate, Mode};
 use crate::policy::units::{Seconds, Size};
 use crate::report::{Collector, Observer, Outcome, PluginId, Report, RunFacts};
@@ -66,7 +66,7 @@ impl Host {
         let clock = Instant::now();
         let (mode, timeout) = (request.mode, request.timeout);
         let gate = Gate::new(mode, request.budgets.clone(), Instant::now);
-        let context = RunContext { gate: gate.clone(), notices: Notices::default() };
+        let context = RunContext { gate: gate.clone(), notices: Notices::default(), load: Load::default() };
         let collector = Collector::new(mode, request.observer.clone());
 
         let (outcome, summary, error) = match self.prepare(plugin, &request) {
@@ -293,8 +293,10 @@ fn judge(
             (Outcome::Trapped, None, Some(error))
         }
         Ended::Broke(error) => {
-            let guest = error.is::<Trap>() || error.is::<wasmtime_wasi::I32Exit>();
-            let outcome = if guest { Outcome::Trapped } else { Outcome::HostFault };
+            // A guest can break a run in more ways than have a type: handles that do not exist, texts that are none.
+            // What is the host's own doing has one.
+            let own = error.is::<HostFault>() || error.is::<WasmtimeBug>() || error.is::<PoolConcurrencyLimitError>();
+            let outcome = if own { Outcome::HostFault } else { Outcome::Trapped };
             tracing::debug!("{error:?}");
             (outcome, None, Some(trap_reason(&error)))
         }

@@ -5,6 +5,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::bindings;
+use crate::capability::load::Overload;
 use crate::gate::Refusal;
 use crate::policy::path::PathError;
 
@@ -47,6 +48,12 @@ impl From<Refusal> for Error {
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
         if error.escapes() { Self::Refused(error.to_string()) } else { Self::Invalid(error.to_string()) }
+    }
+}
+
+impl From<Overload> for Error {
+    fn from(overload: Overload) -> Self {
+        Self::Invalid(overload.to_string())
     }
 }
 
@@ -93,7 +100,7 @@ impl Error {
             Self::Invalid(reason) => bindings::Error::Invalid(reason),
             Self::Io(reason) => bindings::Error::Io(reason),
             Self::GivenUp => bindings::Error::Io("given up".into()),
-            Self::Trap(error) => return Err(error),
+            Self::Trap(error) => return Err(crate::capability::fault(error)),
         })
     }
 }

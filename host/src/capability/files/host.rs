@@ -18,8 +18,9 @@ use super::bindings::{
 };
 use super::error::Error;
 use super::grant::{Access, Grant};
-use super::tasks::{StreamPlace, Ticket};
+use super::tasks::{CallPlace, StreamPlace, Ticket};
 use super::{Files, State};
+use crate::capability::load::{Held, bytes_of};
 use crate::capability::stream::{Batches, ByteChunks, into_receiver};
 use crate::capability::{Data, Room as _, View};
 use crate::gate::{Effect, Gate, Impact, Permit, Refusal};
@@ -51,8 +52,12 @@ impl Host for View<'_, State> {
         let target = grant.target().display().to_string();
         let effect = Effect::new(Files::NAME, Arc::clone(&slot), "open", Impact::Observe, &target);
         let permit = self.state.gate.enter(effect, grant.allows(&slot, Access::Read))?;
-        let root = permit.finish(Root::open(Arc::clone(&slot), Arc::clone(&grant)))?;
-        Ok(self.table.push(Directory { slot, grant, root: Arc::new(root) }).map_err(wasmtime::Error::from)?)
+        let root = match self.state.roots.get(&*slot) {
+            Some(root) => permit.finish(Ok::<_, Error>(Arc::clone(root)))?,
+            None => permit.finish(Root::open(Arc::clone(&slot), Arc::clone(&grant)).map(Arc::new))?,
+        };
+        self.state.roots.insert(slot.to_string(), Arc::clone(&root));
+        Ok(self.table.push(Directory { slot, grant, root }).map_err(wasmtime::Error::from)?)
     }
 }
 
@@ -69,7 +74,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         directory: Resource<Directory>,
         filter: Filter,
     ) -> Result<Streamed<Entry, Walked>, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, bytes_of(filter.include.iter().chain(&filter.exclude))).await?;
         let shown = filter.include.join(" ");
         let permit = call.enter("walk", Impact::Observe, &[Access::Read], &shown, Ok(()))?;
         let matcher = match Matcher::new(filter, now()) {
@@ -90,7 +95,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
     }
 
     async fn stat(accessor: &Accessor<T, Self>, directory: Resource<Directory>, path: String) -> Result<Entry, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, path.len()).await?;
         let (permit, path) = call.enter_path("stat", Impact::Observe, &[Access::Read], &path)?;
         let root = Arc::clone(&call.root);
         settle(permit, call.ticket.wait(move |_| root.stat(&path)).await)
@@ -102,7 +107,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         path: String,
         options: ReadOptions,
     ) -> Result<Streamed<u8, u64>, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, path.len()).await?;
         let (permit, opened) = call.open_file("read", &path).await?;
         let (permit, place) = call.stream_place(permit).await?;
         let (sender, receiver) = mpsc::channel(AHEAD);
@@ -122,7 +127,11 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         paths: Vec<String>,
         limit: u64,
     ) -> wasmtime::Result<Vec<Result<Vec<u8>, bindings::Error>>> {
-        let call = Call::new(accessor, &directory)?;
+        let call = match Call::new(accessor, &directory, bytes_of(&paths)).await {
+            Ok(call) => call,
+            Err(error) => return error.for_guest().map(|error| vec![Err(error); paths.len()]),
+        };
+        let _place = call.ticket.read_all_place().await;
         let files = call.ticket().wait(move |ticket| Ok(call.read_all(&paths, limit, ticket))).await;
         let files = files.map_err(|error| match error {
             Error::Trap(error) => error,
@@ -139,11 +148,13 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         encode: Codec,
         data: StreamReader<u8>,
     ) -> Result<Written, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let mut call = Call::new(accessor, &directory, path.len()).await?;
         let mut data = accessor.with(|access| into_receiver(data, access))?;
         let impact = if mode == WriteMode::Replace { Impact::Destroy } else { Impact::Change };
         let (permit, path) = call.enter_path("write", impact, &[Access::Write], &path)?;
         let (permit, place) = call.stream_place(permit).await?;
+        // What is written may depend on what other calls return.
+        call.place = None;
         call.make(permit, move |root, writing| {
             let _place = place;
             create::write(root, &path, mode, encode, || data.blocking_next(), writing)
@@ -156,7 +167,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         directory: Resource<Directory>,
         path: String,
     ) -> Result<Digest, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, path.len()).await?;
         let (mut permit, opened) = call.open_file("digest", &path).await?;
         let digest = call.ticket.wait(move |ticket| read::digest(&opened, ticket)).await;
         if let Ok(digest) = &digest {
@@ -171,7 +182,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         from: String,
         to: String,
     ) -> Result<(), Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, from.len() + to.len()).await?;
         let (permit, from, to) = call.enter_pair("rename", Impact::Change, &[Access::Write], &from, &to)?;
         call.change(permit, move |root, rehearse| create::rename(root, &from, &to, rehearse)).await
     }
@@ -181,7 +192,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         directory: Resource<Directory>,
         path: String,
     ) -> Result<(), Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, path.len()).await?;
         let (permit, path) = call.enter_path("create-directory", Impact::Change, &[Access::Write], &path)?;
         call.change(permit, move |root, rehearse| create::create_directory(root, &path, rehearse)).await
     }
@@ -194,7 +205,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         encode: Codec,
         remove_source: bool,
     ) -> Result<Written, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, path.len() + to.len()).await?;
         let (impact, access) = if remove_source {
             (Impact::Destroy, &[Access::Read, Access::Write, Access::Delete][..])
         } else {
@@ -211,7 +222,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         to: String,
         encode: Codec,
     ) -> Result<Written, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, bytes_of(&paths) + to.len()).await?;
         let (permit, paths, to) = call.enter_archive(&paths, &to)?;
         call.make(permit, move |root, writing| archive::archive(root, &paths, &to, encode, writing)).await
     }
@@ -221,7 +232,10 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         directory: Resource<Directory>,
         paths: Vec<String>,
     ) -> wasmtime::Result<Vec<Result<Removed, bindings::Error>>> {
-        let call = Call::new(accessor, &directory)?;
+        let call = match Call::new(accessor, &directory, bytes_of(&paths)).await {
+            Ok(call) => call,
+            Err(error) => return error.for_guest().map(|error| vec![Err(error); paths.len()]),
+        };
         let removed = call.ticket().wait(move |ticket| Ok(call.remove_all(&paths, ticket))).await;
         let removed = removed.map_err(|error| wasmtime::Error::msg(error.to_string()))?;
         each_for_guest(removed)
@@ -233,7 +247,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         path: String,
         options: SearchOptions,
     ) -> Result<Streamed<Line, Searched>, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, path.len() + options.pattern.len()).await?;
         let (permit, opened) = call.open_file("search", &path).await?;
         let (permit, place) = call.stream_place(permit).await?;
         let pattern = match search::pattern(&options) {
@@ -261,7 +275,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         path: String,
         lines: u32,
     ) -> Result<Vec<String>, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, path.len()).await?;
         let (mut permit, opened) = call.open_file("tail", &path).await?;
         let lines = call.ticket.wait(move |ticket| tail::tail(&opened, lines, ticket)).await;
         permit.rows(lines.as_ref().map_or(0, |lines| lines.len() as u64));
@@ -269,7 +283,7 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
     }
 
     async fn space(accessor: &Accessor<T, Self>, directory: Resource<Directory>) -> Result<Space, Error> {
-        let call = Call::new(accessor, &directory)?;
+        let call = Call::new(accessor, &directory, 0).await?;
         let permit = call.enter("space", Impact::Observe, &[Access::Read], ".", Ok(()))?;
         let root = Arc::clone(&call.root);
         settle(permit, call.ticket.wait(move |_| root.space()).await)
@@ -285,14 +299,24 @@ pub(super) struct Call {
     pub(super) swept: Arc<Swept>,
     pub(super) rehearsed: Arc<Rehearsed>,
     pub(super) ticket: Ticket,
+    /// Its arguments, counted.
+    pub(super) _held: Option<Held>,
+    /// Its place among the run's calls, until it returns.
+    pub(super) place: Option<CallPlace>,
 }
 
 impl Call {
-    fn new<T: 'static>(accessor: &Accessor<T, Data<Files>>, directory: &Resource<Directory>) -> wasmtime::Result<Self> {
-        accessor.with(|mut access| {
+    /// A call whose arguments have so many bytes. It waits for its turn.
+    async fn new<T: 'static>(
+        accessor: &Accessor<T, Data<Files>>,
+        directory: &Resource<Directory>,
+        bytes: usize,
+    ) -> Result<Self, Error> {
+        let (mut call, places) = accessor.with(|mut access| {
             let View { state, table } = access.get();
-            let directory = table.get(directory)?;
-            Ok(Self {
+            let directory = table.get(directory).map_err(wasmtime::Error::from)?;
+            let held = state.load.hold(bytes)?;
+            let call = Self {
                 slot: Arc::clone(&directory.slot),
                 gate: Arc::clone(&state.gate),
                 grant: Arc::clone(&directory.grant),
@@ -300,8 +324,13 @@ impl Call {
                 swept: Arc::clone(&state.swept),
                 rehearsed: Arc::clone(&state.rehearsed),
                 ticket: state.tasks.ticket(),
-            })
-        })
+                _held: Some(held),
+                place: None,
+            };
+            Ok::<_, Error>((call, state.tasks.places()))
+        })?;
+        call.place = Some(places.acquire_owned().await.map_err(wasmtime::Error::from)?);
+        Ok(call)
     }
 
     fn ticket(&self) -> Ticket {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use wasmtime::component::Linker;
 
 use self::tasks::Tasks;
-use super::{Data, Room, RunContext, View};
+use super::{Data, Load, Room, RunContext, View};
 use crate::gate::Gate;
 
 pub use backend::staged::Swept;
@@ -47,6 +47,9 @@ pub struct Files;
 pub struct State {
     gate: Arc<Gate>,
     grants: BTreeMap<String, Arc<Grant>>,
+    /// The directories of the slots that were opened: one descriptor a slot, however many handles the guest has.
+    roots: BTreeMap<String, Arc<backend::root::Root>>,
+    load: Load,
     swept: Arc<Swept>,
     rehearsed: Arc<backend::remove::Rehearsed>,
     tasks: Tasks,
@@ -74,6 +77,8 @@ impl Room for Files {
         State {
             gate: Arc::clone(&run.gate),
             grants: grants.into_iter().map(|(slot, grant)| (slot, Arc::new(grant))).collect(),
+            roots: BTreeMap::new(),
+            load: run.load.clone(),
             swept: shared,
             rehearsed: Arc::default(),
             tasks: Tasks::default(),

@@ -15,6 +15,12 @@ const STREAMS: usize = 64;
 /// How long one more waits for another to end, such as one that the guest let go of a moment ago.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Calls that one run has at work at once; others wait for their turn. Each may hold a thread, descriptors and what it
+/// returns.
+const CALLS: usize = 16;
+/// Of them those that return the contents of files: up to 64 MiB each.
+const READ_ALLS: usize = 4;
+
 /// All of a run's work.
 #[derive(Debug)]
 pub(super) struct Tasks {
@@ -23,25 +29,35 @@ pub(super) struct Tasks {
     working: mpsc::Sender<()>,
     ended: mpsc::Receiver<()>,
     streams: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
+    read_alls: Arc<Semaphore>,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
         let (working, ended) = mpsc::channel(1);
-        Self { over: CancellationToken::new(), working, ended, streams: Arc::new(Semaphore::new(STREAMS)) }
+        let places = |count| Arc::new(Semaphore::new(count));
+        let (streams, calls, read_alls) = (places(STREAMS), places(CALLS), places(READ_ALLS));
+        Self { over: CancellationToken::new(), working, ended, streams, calls, read_alls }
     }
 }
 
 impl Tasks {
     /// Leave to work, for one call.
     pub(super) fn ticket(&self) -> Ticket {
-        let (given_up, streams) = (self.over.child_token(), Arc::clone(&self.streams));
-        Ticket { given_up, _working: self.working.clone(), streams }
+        let given_up = self.over.child_token();
+        let (streams, read_alls) = (Arc::clone(&self.streams), Arc::clone(&self.read_alls));
+        Ticket { given_up, _working: self.working.clone(), streams, read_alls }
+    }
+
+    /// The places of the run's calls.
+    pub(super) fn places(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.calls)
     }
 
     /// Ends all work, and waits until it has ended.
     pub(super) async fn finish(self) {
-        let Self { over, working, mut ended, streams: _ } = self;
+        let Self { over, working, mut ended, .. } = self;
         over.cancel();
         drop(working);
         // Nothing is ever sent: this is the moment when the last sender is gone.
@@ -56,7 +72,11 @@ pub(super) struct Ticket {
     /// [`Tasks`] waits until the last is gone.
     _working: mpsc::Sender<()>,
     streams: Arc<Semaphore>,
+    read_alls: Arc<Semaphore>,
 }
+
+/// A call's place among those of its run, until it returns.
+pub(super) type CallPlace = OwnedSemaphorePermit;
 
 /// A stream's place among those of its run, for as long as it lasts.
 pub(super) type StreamPlace = OwnedSemaphorePermit;
@@ -77,6 +97,11 @@ impl Ticket {
         let _let_go = ticket.given_up.clone().drop_guard();
         let done = tokio::task::spawn_blocking(move || work(&ticket)).await;
         done.map_err(|error| Error::Trap(wasmtime::Error::from(error)))?
+    }
+
+    /// A place for one more call that returns the contents of files. None only when the run is over.
+    pub(super) async fn read_all_place(&self) -> Option<CallPlace> {
+        Arc::clone(&self.read_alls).acquire_owned().await.ok()
     }
 
     /// A place for one more stream to or from the guest.

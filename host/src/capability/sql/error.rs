@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::bindings::taskhost::host::sql as wit;
+use crate::capability::load::Overload;
 use crate::gate::Refusal;
 
 /// Why a call failed.
@@ -95,13 +96,19 @@ impl Error {
             Self::Unsupported(text) => wit::Error::Unsupported(text),
             Self::Invalid(text) => wit::Error::Invalid(text),
             Self::Abandoned => wit::Error::Unavailable("the call was given up".into()),
-            Self::Bug(error) => return Err(error),
+            Self::Bug(error) => return Err(crate::capability::fault(error)),
         })
     }
 }
 
 fn clean(text: &str) -> String {
     crate::policy::text::clean_paragraph(text, MESSAGE_LIMIT)
+}
+
+impl From<Overload> for Error {
+    fn from(overload: Overload) -> Self {
+        Self::Invalid(overload.to_string())
+    }
 }
 
 impl From<wasmtime::component::ResourceTableError> for Error {

@@ -19,9 +19,10 @@ use super::error::Error;
 use super::grant::TableName;
 use super::statement::{self, Changing, Reading, ReadingKind};
 use super::{Sql, State};
+use crate::capability::load::bytes_of;
 use crate::capability::stream::{Batches, ByteChunks, into_receiver};
-use crate::capability::{Data, View};
-use crate::gate::{Impact, Permit, Refusal};
+use crate::capability::{Data, Room as _, View};
+use crate::gate::{Effect, Impact, Permit, Refusal};
 
 /// The database behind a slot, or a scratch one.
 #[derive(Clone)]
@@ -220,6 +221,24 @@ fn name(table: &wit::Table) -> TableName {
     TableName { schema: table.schema.clone(), name: table.name.clone() }
 }
 
+fn name_size(table: &wit::Table) -> usize {
+    table.name.len() + table.schema.as_ref().map_or(0, String::len)
+}
+
+/// Bytes of the names in an operation.
+fn operation_size(operation: &wit::Maintenance) -> usize {
+    let table = match operation {
+        wit::Maintenance::Vacuum(wit::Vacuum { table, .. })
+        | wit::Maintenance::Analyze(table)
+        | wit::Maintenance::Optimize(table) => table.as_ref(),
+        wit::Maintenance::Checkpoint => None,
+        wit::Maintenance::Reindex(wit::Reindex { target, .. }) => match target {
+            wit::IndexTarget::Index(name) | wit::IndexTarget::Table(name) => Some(name),
+        },
+    };
+    table.map_or(0, name_size)
+}
+
 /// An operation's impact, its words for people, and the table it is for.
 fn describe(operation: &wit::Maintenance) -> (Impact, String, Option<TableName>) {
     let (words, table) = match operation {
@@ -294,11 +313,13 @@ async fn end_of(end: oneshot::Receiver<Result<u64, Error>>) -> wasmtime::Result<
 
 impl wit::Host for View<'_, State> {
     fn open(&mut self, slot: String) -> Result<Resource<Database>, Error> {
-        let slot =
-            self.state.slots.get(&slot).cloned().ok_or_else(|| {
-                Refusal::NotGranted(format!("slot `{slot}` is not bound; bind it with --sql {slot}=URL"))
-            })?;
-        Ok(self.table.push(Database { slot, scratch: None })?)
+        let Some(bound) = self.state.slots.get(&slot).cloned() else {
+            let refusal = Refusal::NotGranted(format!("slot `{slot}` is not bound; bind it with --sql {slot}=URL"));
+            let effect = Effect::new(Sql::NAME, slot, "open", Impact::Observe, "");
+            drop(self.state.gate.enter(effect, Err(refusal.clone())));
+            return Err(refusal.into());
+        };
+        Ok(self.table.push(Database { slot: bound, scratch: None })?)
     }
 
     fn convert_error(&mut self, error: Error) -> wasmtime::Result<wit::Error> {
@@ -348,6 +369,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
         parameters: Vec<wit::Value>,
     ) -> Result<Rows, Error> {
         let database = database(accessor, &this)?;
+        let held = database.slot.hold(statement.len() + backend::size_of_all(&parameters))?;
         let (permit, checked) = database.enter_reading("query", &statement)?;
         if let Err(error) = check_count(checked.parameters(), parameters.len()) {
             return permit.finish(Err(error));
@@ -359,6 +381,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
             let mut lease = database.lease(purpose).await?;
             database.check_confined(&checked, &mut lease).await?;
             let read_only = database.scratch.is_none();
+            let _held = held;
             backend::read(lease, read_only, checked.text(), &parameters, &mut sink).await
         });
         hand_over(accessor, &slot, permit, job, source).await
@@ -370,7 +393,9 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
         statement: String,
         parameters: Vec<wit::Value>,
     ) -> Result<u64, Error> {
-        database(accessor, &this)?.execute(&statement, &parameters).await
+        let database = database(accessor, &this)?;
+        let _held = database.slot.hold(statement.len() + backend::size_of_all(&parameters))?;
+        database.execute(&statement, &parameters).await
     }
 
     async fn begin(accessor: &Accessor<T, Self>, this: Resource<Database>) -> Result<Resource<Transaction>, Error> {
@@ -401,7 +426,9 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
         this: Resource<Database>,
         operation: wit::Maintenance,
     ) -> Result<(), Error> {
-        database(accessor, &this)?.maintain(&operation).await
+        let database = database(accessor, &this)?;
+        let _held = database.slot.hold(operation_size(&operation))?;
+        database.maintain(&operation).await
     }
 
     async fn scratch(accessor: &Accessor<T, Self>, this: Resource<Database>) -> Result<Resource<Database>, Error> {
@@ -459,6 +486,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
         let database = database(accessor, &this)?;
         let data = accessor.with(|store| into_receiver(data, store)).map_err(Error::Bug)?;
         let slot = Arc::clone(&database.slot);
+        let held = slot.hold(name_size(&table) + bytes_of(&columns))?;
         let target = name(&table);
         let is_scratch = database.scratch.is_some();
         let (impact, verdict) = match is_scratch {
@@ -474,6 +502,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
             return permit.finish(Err(Error::Invalid("copy-in names no column".into())));
         }
         let job = slot.jobs.run(async move {
+            let _held = held;
             let result = copy_in(&database, &target, &columns, data, &mut permit).await;
             permit.finish(result)
         });
@@ -482,6 +511,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
 
     async fn copy_out(accessor: &Accessor<T, Self>, this: Resource<Database>, statement: String) -> Result<Csv, Error> {
         let database = database(accessor, &this)?;
+        let held = database.slot.hold(statement.len())?;
         let (permit, checked) = database.enter_reading("copy-out", &statement)?;
         let (sender, receiver) = mpsc::channel::<Bytes>(4);
         let slot = Arc::clone(&database.slot);
@@ -491,6 +521,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
             let mut lease = database.lease(purpose).await?;
             database.check_confined(&checked, &mut lease).await?;
             let wraps = matches!(&checked, Checked::Reading(reading) if reading.kind == ReadingKind::Query);
+            let _held = held;
             backend::copy_out(lease, checked.text(), wraps, &sender).await
         });
         let (ended, end) = oneshot::channel();

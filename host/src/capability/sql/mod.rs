@@ -21,6 +21,7 @@ use wasmtime::component::Linker;
 use self::backend::{Jobs, Pools};
 pub use self::grant::Grant;
 use super::{Data, Room, RunContext, View};
+use crate::gate::Gate;
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 mod bindings {
@@ -45,6 +46,7 @@ pub struct Sql;
 
 /// One run's slots and the work that is under way for it.
 pub struct State {
+    gate: Arc<Gate>,
     slots: BTreeMap<String, Arc<backend::Slot>>,
     jobs: Jobs,
 }
@@ -75,7 +77,7 @@ impl Room for Sql {
                 (name, Arc::new(slot))
             })
             .collect();
-        State { slots, jobs }
+        State { gate: Arc::clone(&run.gate), slots, jobs }
     }
 
     fn link<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> View<'_, State>) -> wasmtime::Result<()> {

@@ -48,7 +48,7 @@ impl Error {
             Self::TimedOut(reason) => bindings::Error::TimedOut(reason),
             Self::Handshake(reason) => bindings::Error::Handshake(reason),
             Self::Invalid(reason) => bindings::Error::Invalid(reason),
-            Self::Trap(error) => return Err(error),
+            Self::Trap(error) => return Err(crate::capability::fault(error)),
         })
     }
 }

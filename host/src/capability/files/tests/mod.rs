@@ -72,6 +72,8 @@ impl World {
             swept: Arc::default(),
             rehearsed: Arc::default(),
             ticket: tasks.ticket(),
+            _held: None,
+            place: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         Self { _directory: directory, root, outside, tasks, call, runtime }

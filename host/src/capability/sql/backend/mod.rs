@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) use self::jobs::{Job, Jobs};
 pub(crate) use self::pool::{Lease, Pools};
 pub(crate) use self::restore::{restore, unconfined};
-pub(crate) use self::rows::{RowSink, RowSource, channel};
+pub(crate) use self::rows::{RowSink, RowSource, channel, size_of_all};
 pub(crate) use self::scratch::ScratchDatabase;
 pub(crate) use self::slot::{SharedLease, Slot, copy_out, read, read_within};
 pub(crate) use self::target::Target;

@@ -78,6 +78,11 @@ impl RowSink {
     }
 }
 
+/// Bytes of memory that parameters take.
+pub(crate) fn size_of_all(parameters: &[Value]) -> usize {
+    parameters.iter().map(size).sum()
+}
+
 fn size(value: &Value) -> usize {
     let payload = match value {
         Value::Text(text)

@@ -9,6 +9,7 @@ use super::{
     Connection, Dialect, Error, Jobs, Lease, Limits, Pools, Purpose, RowSink, ScratchDatabase, Target, csv, wit,
 };
 use crate::capability::RunContext;
+use crate::capability::load::Held;
 use crate::capability::sql::grant::Grant;
 use crate::gate::{Effect, Impact, Permit, Refusal};
 
@@ -37,6 +38,11 @@ impl Slot {
     /// The grammar of the slot's texts. A grant of another kind is refused before.
     pub(crate) fn dialect(&self) -> Dialect {
         self.grant.dialect().unwrap_or(Dialect::Postgres)
+    }
+
+    /// Counts the bytes that a call brings, for as long as it may wait with them.
+    pub(crate) fn hold(&self, bytes: usize) -> Result<Held, Error> {
+        Ok(self.run.load.hold(bytes)?)
     }
 
     /// Enters the gate.

@@ -13,8 +13,11 @@ use crate::gate::{Budgets, Gate, Mode};
 
 pub(super) fn slot(grant: &str) -> Arc<Slot> {
     let grant: Grant = toml::from_str(grant).unwrap();
-    let run =
-        RunContext { gate: Gate::new(Mode::Perform, Budgets::default(), Instant::now), notices: Notices::default() };
+    let run = RunContext {
+        gate: Gate::new(Mode::Perform, Budgets::default(), Instant::now),
+        notices: Notices::default(),
+        load: Load::default(),
+    };
     Arc::new(Slot::new("database", grant, run, Arc::new(Pools::default()), Jobs::default()))
 }
 

@@ -44,6 +44,7 @@ impl<T: Send + 'static> wit::HostTransactionWithStore<T> for Data<Sql> {
         parameters: Vec<wit::Value>,
     ) -> Result<Rows, Error> {
         let transaction = transaction(accessor, &this)?;
+        let held = transaction.database.slot.hold(statement.len() + backend::size_of_all(&parameters))?;
         let (permit, checked) = transaction.database.enter_reading("query", &statement)?;
         if let Err(error) = check_count(checked.parameters(), parameters.len()) {
             return permit.finish(Err(error));
@@ -55,6 +56,7 @@ impl<T: Send + 'static> wit::HostTransactionWithStore<T> for Data<Sql> {
         let (mut sink, source) = backend::channel();
         let slot = Arc::clone(&transaction.database.slot);
         let job = slot.jobs.run(async move {
+            let _held = held;
             let connection = lease.as_mut().ok_or(Error::Abandoned)?;
             transaction.database.check_confined(&checked, connection).await?;
             let read_only = transaction.database.scratch.is_none();
@@ -75,6 +77,7 @@ impl<T: Send + 'static> wit::HostTransactionWithStore<T> for Data<Sql> {
     ) -> Result<u64, Error> {
         let transaction = transaction(accessor, &this)?;
         let database = &transaction.database;
+        let _held = database.slot.hold(statement.len() + backend::size_of_all(&parameters))?;
         if database.scratch.is_some() {
             let (mut permit, checked) = database.enter_reading("execute", &statement)?;
             let result = async {
