@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// How long one process may take before its test fails.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How much memory it may take before that: nothing else on the machine is to suffer.
+const MOST_MEMORY: u64 = 3 << 30;
 
 /// A `host` to be started.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Output {
     pub stdout: String,
     /// What it complained of.
     pub stderr: String,
+    /// The most bytes of memory that it had, as far as was seen.
+    pub peak_memory: u64,
 }
 
 /// A `host` at work. It is killed when this is dropped.
@@ -100,8 +104,7 @@ impl Host {
         command.env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.home.path());
-        // Apart from the user's, but shared by all tests: to compile a plugin takes a second.
-        command.env("TASKHOST_CACHE", super::build_directory().join("tmp/cache"));
+        command.env("TASKHOST_CACHE", super::cache());
         command.env("TASKHOST_PLUGINS", super::plugins());
         command.envs(self.environment);
         command.current_dir(self.directory.as_deref().unwrap_or(self.home.path()));
@@ -133,7 +136,10 @@ impl Process {
     pub fn wait(mut self) -> Output {
         let (stdout, stderr) = (reader(self.child.stdout.take()), reader(self.child.stderr.take()));
         let begun = Instant::now();
+        let mut peak_memory = 0;
         let status = loop {
+            peak_memory = peak_memory.max(peak(self.child.id()));
+            assert!(peak_memory < MOST_MEMORY, "host took {} MiB of memory", peak_memory >> 20);
             match self.child.try_wait().expect("the process is ours") {
                 Some(status) => break status,
                 None if begun.elapsed() > PATIENCE => panic!("host did not end within {} s", PATIENCE.as_secs()),
@@ -141,7 +147,7 @@ impl Process {
             }
         };
         let text = |reader: std::thread::JoinHandle<String>| reader.join().expect("reading a pipe does not fail");
-        Output { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+        Output { code: status.code(), stdout: text(stdout), stderr: text(stderr), peak_memory }
     }
 }
 
@@ -186,6 +192,14 @@ impl std::fmt::Display for Output {
         }
         write!(f, "\n-- stdout\n{}-- stderr\n{}", self.stdout, self.stderr)
     }
+}
+
+/// The most bytes that a process has had resident so far, by the kernel's own count.
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
 }
 
 fn reader(pipe: Option<impl std::io::Read + Send + 'static>) -> std::thread::JoinHandle<String> {

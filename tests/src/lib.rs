@@ -17,9 +17,19 @@ pub fn fixture(name: &str) -> PathBuf {
     built(&build_directory().join("fixtures").join(format!("{name}.wasm")))
 }
 
+/// The component of a hostile guest under `tests/hostile`.
+pub fn hostile(name: &str) -> PathBuf {
+    built(&build_directory().join("hostile").join(format!("{name}.wasm")))
+}
+
 /// The component of a plugin.
 pub fn plugin(name: &str) -> PathBuf {
     built(&plugins().join(format!("{name}.wasm")))
+}
+
+/// Where the tests keep compiled plugins: apart from the user's, and shared by all of them, as compiling takes a second.
+pub fn cache() -> PathBuf {
+    build_directory().join("tmp/cache")
 }
 
 /// Where the plugins' components are.

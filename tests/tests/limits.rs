@@ -11,7 +11,7 @@ use taskhost::capability::Grants;
 use taskhost::gate::{Budgets, Mode};
 use taskhost::plugin::{Host, HostConfig, LoadError, Plugin, Request};
 use taskhost::report::{Outcome, Report};
-use taskhost_tests::fixture;
+use taskhost_tests::{fixture, hostile};
 
 /// How long after its limit a run may still take to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ async fn run(host: &Host, plugin: &Plugin, case: &str) -> (Report, Duration) {
 async fn each_ends_in_its_outcome_and_the_next_run_is_unharmed() {
     let cache = tempfile::tempdir().unwrap();
     let host = host(cache.path());
-    let plugin = host.load(&fixture("hostile")).await.unwrap();
+    let plugin = host.load(&hostile("conduct")).await.unwrap();
     for (case, outcome, message) in [
         ("loop", Outcome::TimedOut, "did not end within 500 ms"),
         ("sleep", Outcome::TimedOut, "did not end within 500 ms"),
@@ -74,7 +74,7 @@ async fn each_ends_in_its_outcome_and_the_next_run_is_unharmed() {
 async fn two_at_once_do_not_hold_each_other_up() {
     let cache = tempfile::tempdir().unwrap();
     let host = host(cache.path());
-    let plugin = host.load(&fixture("hostile")).await.unwrap();
+    let plugin = host.load(&hostile("conduct")).await.unwrap();
     let looping = host.run(&plugin, request("loop", Duration::from_secs(2)));
     let others = async {
         let mut done = 0;
@@ -93,7 +93,7 @@ async fn two_at_once_do_not_hold_each_other_up() {
 async fn what_was_found_before_a_trap_is_kept() {
     let cache = tempfile::tempdir().unwrap();
     let host = host(cache.path());
-    let plugin = host.load(&fixture("hostile")).await.unwrap();
+    let plugin = host.load(&hostile("conduct")).await.unwrap();
     let (report, _) = run(&host, &plugin, "trap-after-finding").await;
     assert_eq!(report.findings.len(), 1);
     assert!(report.log.iter().any(|line| line.message == "said before the trap"));
@@ -103,7 +103,7 @@ async fn what_was_found_before_a_trap_is_kept() {
 async fn a_run_sees_no_environment_and_no_directory() {
     let cache = tempfile::tempdir().unwrap();
     let host = host(cache.path());
-    let plugin = host.load(&fixture("hostile")).await.unwrap();
+    let plugin = host.load(&hostile("conduct")).await.unwrap();
     let (report, _) = run(&host, &plugin, "environment").await;
     assert_eq!(report.summary.as_deref(), Some("0 variables, a root: false"));
 }
@@ -112,7 +112,7 @@ async fn a_run_sees_no_environment_and_no_directory() {
 async fn a_run_that_is_cancelled_says_so() {
     let cache = tempfile::tempdir().unwrap();
     let host = host(cache.path());
-    let plugin = host.load(&fixture("hostile")).await.unwrap();
+    let plugin = host.load(&hostile("conduct")).await.unwrap();
     let request = request("loop", Duration::from_mins(1));
     let cancel = request.cancel.clone();
     let stop = async {
@@ -156,7 +156,7 @@ async fn an_import_that_has_no_slot_is_refused_before_the_first_instruction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_cache_is_compiled_again_and_never_believed() {
     let cache = tempfile::tempdir().unwrap();
-    let path = fixture("hostile");
+    let path = hostile("conduct");
     drop(host(cache.path()).load(&path).await.unwrap());
     let entry = || {
         let directory = std::fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
@@ -185,7 +185,7 @@ async fn a_damaged_cache_is_compiled_again_and_never_believed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_at_the_same_time_share_a_cache() {
     let cache = tempfile::tempdir().unwrap();
-    let path = fixture("hostile");
+    let path = hostile("conduct");
     let loads = (0..4).map(|_| async {
         let host = host(cache.path());
         let plugin = host.load(&path).await.unwrap();
@@ -200,7 +200,7 @@ async fn hosts_at_the_same_time_share_a_cache() {
 async fn a_cache_that_others_may_write_to_is_not_believed() {
     use std::os::unix::fs::PermissionsExt as _;
     let cache = tempfile::tempdir().unwrap();
-    let path = fixture("hostile");
+    let path = hostile("conduct");
     drop(host(cache.path()).load(&path).await.unwrap());
     let directory = std::fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
     std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -215,7 +215,7 @@ async fn a_cache_that_others_may_write_to_is_not_believed() {
 async fn what_is_no_component_is_named_for_what_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let host = host(directory.path());
-    let whole = std::fs::read(fixture("hostile")).unwrap();
+    let whole = std::fs::read(hostile("conduct")).unwrap();
     for (name, bytes, message) in [
         ("module.wasm", b"\0asm\x01\0\0\0".to_vec(), "is a core WebAssembly module, not a component"),
         ("cut.wasm", whole[..whole.len() / 2].to_vec(), "is no WebAssembly component"),

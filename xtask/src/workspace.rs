@@ -74,9 +74,11 @@ impl Workspace {
         self.guests("plugins", "", "plugins")
     }
 
-    /// The guests of the tests: package `fixture-NAME` in directory NAME.
+    /// The guests of the tests: package `fixture-NAME` or `hostile-NAME` in directory NAME.
     pub(crate) fn fixtures(&self) -> anyhow::Result<Vec<Guest>> {
-        self.guests("tests/fixtures", "fixture-", "fixtures")
+        let mut guests = self.guests("tests/fixtures", "fixture-", "fixtures")?;
+        guests.extend(self.guests("tests/hostile", "hostile-", "hostile")?);
+        Ok(guests)
     }
 
     fn guests(&self, directory: &str, prefix: &str, output: &str) -> anyhow::Result<Vec<Guest>> {
