@@ -5,7 +5,11 @@ use serde::Serialize;
 
 use super::{Global, fail};
 use crate::plugin::{Plugin, description};
+use crate::policy::text::clean_line;
 use crate::policy::units::Size;
+
+/// Bytes of a default that are shown.
+const DEFAULT_LIMIT: usize = 500;
 
 /// What `inspect` takes.
 #[derive(Args)]
@@ -73,7 +77,8 @@ fn inspection(plugin: &Plugin) -> Inspection<'_> {
             _ => None,
         },
         summary: &parameter.summary,
-        default: parameter.default.as_ref().map(ToString::to_string),
+        // A plugin's own text: what a terminal would obey is shown, not sent.
+        default: parameter.default.as_ref().map(|default| clean_line(&default.to_string(), DEFAULT_LIMIT)),
         required: parameter.required,
         minimum: parameter.minimum,
         maximum: parameter.maximum,

@@ -72,7 +72,11 @@ pub(super) async fn describe(
             )));
         }
     };
-    Description::check(raw).map_err(|reason| NoDescription::Failed(format!("`describe` returned nonsense: {reason}")))
+    Description::check(raw).map_err(|reason| {
+        // It quotes what is refused.
+        let reason = crate::policy::text::clean_line(&reason, 1000);
+        NoDescription::Failed(format!("`describe` returned nonsense: {reason}"))
+    })
 }
 
 /// The root of an error, on one line.

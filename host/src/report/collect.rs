@@ -133,7 +133,9 @@ impl wit::Host for Collector {
     }
 
     fn add_metric(&mut self, metric: wit::Metric) {
-        let bounds = |bounds: wit::Bounds| Bounds { low: bounds.low, high: bounds.high };
+        // A bound that is no number bounds nothing.
+        let finite = |end: Option<f64>| end.filter(|end| end.is_finite());
+        let bounds = |bounds: wit::Bounds| Bounds { low: finite(bounds.low), high: finite(bounds.high) };
         let metric = Metric {
             name: metric_name(&metric.name),
             subject: metric.subject.map(|subject| clean_line(&subject, NAME_LIMIT)),

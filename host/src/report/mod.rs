@@ -14,6 +14,12 @@ pub use collect::{Collector, Event, Observer};
 pub use outcome::Outcome;
 
 use crate::gate::{Entry, Mode};
+use crate::policy::text::{clean_line, clean_paragraph};
+
+/// Bytes of the name of a task that was not begun.
+const NAME_LIMIT: usize = 512;
+/// Bytes of why.
+const ERROR_LIMIT: usize = 64 * 1024;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -143,13 +149,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report of a run that never began.
+    /// The report of a run that never began. The task's name and the error may quote a file's name or a plugin.
     pub fn not_begun(task: &str, mode: Mode, outcome: Outcome, error: String) -> Self {
         let now = Timestamp::now();
         Self {
             run: RunFacts {
                 id: uuid::Uuid::now_v7().to_string(),
-                task: task.into(),
+                task: clean_line(task, NAME_LIMIT),
                 plugin: None,
                 mode,
                 outcome,
@@ -164,7 +170,7 @@ impl Report {
             effects: vec![],
             notices: vec![],
             log: vec![],
-            error: Some(error),
+            error: Some(clean_paragraph(&error, ERROR_LIMIT)),
         }
     }
 
