@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::plugin::{Host, HostConfig};
-use crate::policy::units::Size;
+use crate::policy::units::{Seconds, Size};
 
 /// Runs maintenance tasks as sandboxed WebAssembly plugins, with exactly the databases, directories and endpoints you
 /// grant.
@@ -37,6 +37,9 @@ struct Global {
     /// Where compiled plugins are kept [default: taskhost in the user's cache directory].
     #[arg(long, global = true, value_name = "DIR", env = "TASKHOST_CACHE")]
     cache: Option<PathBuf>,
+    /// How long a plugin may take to compile, which is done once.
+    #[arg(long, global = true, value_name = "TIME", default_value = "2m", hide_short_help = true)]
+    compile_timeout: Seconds,
     /// How long a plugin may take to describe itself, in milliseconds; interpreter-based plugins need more.
     #[arg(long, global = true, value_name = "MS", default_value_t = 100, hide_short_help = true)]
     describe_timeout: u64,
@@ -91,7 +94,8 @@ fn fail_where_files_may_not_grow() {
 /// Says what went wrong, and returns the exit code for it.
 fn fail(message: &str) -> u8 {
     let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-    for line in message.lines() {
+    // It may quote a file's name or a plugin.
+    for line in crate::policy::text::clean_paragraph(message, 64 * 1024).lines() {
         anstream::eprintln!("{style}error:{style:#} {line}");
     }
     3
@@ -103,7 +107,12 @@ impl Global {
             timeout: std::time::Duration::from_millis(self.describe_timeout),
             memory: self.describe_memory.0,
         };
-        let config = HostConfig { cache: self.cache.clone(), pooled: None, describe };
+        let config = HostConfig {
+            cache: self.cache.clone(),
+            compile_timeout: self.compile_timeout.into(),
+            describe,
+            ..HostConfig::default()
+        };
         Host::new(config).map_err(|error| format!("failed to set up the engine: {error}"))
     }
 

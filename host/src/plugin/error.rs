@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::policy::units::{Seconds, Size};
+
 /// Why a plugin could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -10,6 +12,10 @@ pub enum LoadError {
     Unknown { name: String, nearest: Option<String>, searched: Vec<PathBuf> },
     #[error("failed to read the plugin {}: {error}", .path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("the plugin {} is larger than {limit}", .path.display())]
+    TooLarge { path: PathBuf, limit: Size },
+    #[error("{} was not compiled within {limit}; allow more with --compile-timeout", .path.display())]
+    SlowToCompile { path: PathBuf, limit: Seconds },
     #[error("{} is a core WebAssembly module, not a component; build it for the target wasm32-wasip2", .path.display())]
     CoreModule { path: PathBuf },
     #[error("{} is no WebAssembly component: {reason}", .path.display())]

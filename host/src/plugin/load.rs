@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -16,22 +17,38 @@ use super::error::{LoadError, nearest_word};
 use super::store::{self, Ctx};
 use super::{Description, error::RequestError};
 use crate::capability::{self, Shared};
+use crate::policy::text::clean_line;
+use crate::policy::units::{Seconds, Size};
 
 /// How a host is set up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HostConfig {
     /// Where compiled plugins are kept; none for the user's cache directory.
     pub cache: Option<PathBuf>,
     /// Keep memory for so many runs at once, so that an instance is made faster. For long-lived hosts.
     pub pooled: Option<u32>,
+    /// How long a plugin may take to compile. What takes longer is given up, and the thread that is at it with the
+    /// process.
+    pub compile_timeout: Duration,
     /// What `describe` may take.
     pub describe: DescribeLimits,
 }
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self { cache: None, pooled: None, compile_timeout: COMPILE_TIMEOUT, describe: DescribeLimits::default() }
+    }
+}
+
+/// Enough for an interpreter of forty million bytes on two slow cores. A file of a few hundred kilobytes can be made to
+/// take minutes.
+const COMPILE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The engine and what all runs of this process share. Make one, and load plugins with it.
 pub struct Host {
     pub(super) engine: Engine,
     cache: Option<Cache>,
+    compile_timeout: Duration,
     describe: DescribeLimits,
     pub(super) shared: Shared,
 }
@@ -50,6 +67,11 @@ struct Inner {
     linked: Mutex<Vec<(BTreeSet<String>, PluginPre<Ctx>)>>,
 }
 
+/// The most bytes of a plugin's file. An interpreter with its library has some forty million.
+const SIZE_LIMIT: u64 = 256 << 20;
+/// Bytes of the name of an import that are shown.
+const IMPORT_LIMIT: usize = 300;
+
 /// How often running guests are interrupted to let others run and deadlines be seen.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -61,6 +83,8 @@ impl Host {
     pub fn new(config: HostConfig) -> wasmtime::Result<Self> {
         let mut settings = Config::new();
         settings.wasm_component_model_async(true).epoch_interruption(true);
+        // What no compiler for wasm32-wasip2 uses is no way in.
+        settings.wasm_memory64(false).wasm_gc(false).wasm_function_references(false).wasm_exceptions(false);
         if let Some(instances) = config.pooled {
             let mut pool = PoolingAllocationConfig::new();
             pool.total_component_instances(instances)
@@ -80,7 +104,8 @@ impl Host {
             }
         })?;
         let cache = config.cache.or_else(cache::default_root).and_then(|root| Cache::open(&root, &engine));
-        Ok(Self { engine, cache, describe: config.describe, shared: Shared::default() })
+        let HostConfig { compile_timeout, describe, .. } = config;
+        Ok(Self { engine, cache, compile_timeout, describe, shared: Shared::default() })
     }
 
     /// Reads, compiles and describes a plugin.
@@ -88,7 +113,7 @@ impl Host {
     /// # Errors
     /// A file that is missing or no plugin; each says what it is instead.
     pub async fn load(&self, path: &Path) -> Result<Plugin, LoadError> {
-        let bytes = tokio::fs::read(path).await.map_err(|error| LoadError::Unreadable { path: path.into(), error })?;
+        let bytes = read(path).await?;
         let digest = format!("sha256:{}", hex(&Sha256::digest(&bytes)));
         let size = bytes.len() as u64;
         let cached = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, &digest));
@@ -96,7 +121,8 @@ impl Host {
             Some(cached) => cached,
             None => self.compile(path, bytes, &digest).await?,
         };
-        let imports = component.component_type().imports(&self.engine).map(|(name, _)| name.to_string()).collect();
+        let imports =
+            component.component_type().imports(&self.engine).map(|(name, _)| clean_line(name, IMPORT_LIMIT)).collect();
         Ok(Plugin(Arc::new(Inner { description, digest, size, imports, component, linked: Mutex::default() })))
     }
 
@@ -114,7 +140,10 @@ impl Host {
             return Err(LoadError::NotAComponent { path, reason });
         }
         let engine = self.engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes)).await;
+        let compiling = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
+        let Ok(compiled) = tokio::time::timeout(self.compile_timeout, compiling).await else {
+            return Err(LoadError::SlowToCompile { path, limit: Seconds(self.compile_timeout.as_secs()) });
+        };
         let component = match compiled {
             Ok(Ok(component)) => component,
             Ok(Err(error)) => return Err(LoadError::NotAComponent { path, reason: first_line(&error) }),
@@ -222,6 +251,22 @@ pub fn find(name: &str, directories: &[PathBuf]) -> Result<PathBuf, LoadError> {
 fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".wasm")?.to_owned())).collect()
+}
+
+/// The file, whole. What is compiled is what was digested, whatever becomes of the file meanwhile.
+async fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |error| LoadError::Unreadable { path: path.into(), error };
+    // A pipe or a device could be read for ever.
+    if !tokio::fs::metadata(path).await.map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is no plain file")));
+    }
+    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).await.map_err(unreadable)?;
+    if bytes.len() as u64 > SIZE_LIMIT {
+        return Err(LoadError::TooLarge { path: path.into(), limit: Size(SIZE_LIMIT) });
+    }
+    Ok(bytes)
 }
 
 /// Whether `bytes` begin as a component's binary does: the magic, and layer 1.
