@@ -126,3 +126,10 @@ async fn a_run_remembers_nothing_of_the_one_before() {
     }
     expect_unharmed(&host, &plugin).await;
 }
+
+#[test]
+fn a_million_streams_made_and_leaked_end_the_run_with_little_memory() {
+    let report = watched(&World::new(), "leak-streams", "1m");
+    assert_eq!(report["run"]["outcome"], "trapped", "{report}");
+    assert!(report["error"].as_str().unwrap().contains("handle"), "{report}");
+}

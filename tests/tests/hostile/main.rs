@@ -4,5 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
 
+mod binary;
+mod cache;
 mod conduct;
+mod isolation;
+mod output;
 mod scene;
+mod wat;

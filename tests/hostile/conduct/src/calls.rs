@@ -34,7 +34,10 @@ pub(crate) async fn run(case: &str) -> Option<Result<String, Failure>> {
         "hold-reads" => hold_reads().await,
         "abandon-queries" => abandon_queries().await,
         "hold-query" => hold_query().await,
+        "hold-queries" => hold_queries().await,
         "texts" => texts().await,
+        "leak-streams" => leak_streams(),
+        "connect-anywhere" => connect_anywhere().await,
         _ => return None,
     };
     Some(answer)
@@ -159,6 +162,78 @@ async fn hold_query() -> Result<String, Failure> {
     std::thread::sleep(Duration::from_millis(500));
     std::mem::forget(streams);
     Ok("never read".into())
+}
+
+async fn hold_queries() -> Result<String, Failure> {
+    let database = database()?;
+    let mut held = Vec::new();
+    loop {
+        match database.query(ENDLESS.into(), vec![]).await {
+            Ok(streams) => held.push(streams),
+            Err(error) => {
+                std::thread::sleep(Duration::from_millis(1500));
+                return Ok(format!("{} held, then {error:?}", held.len()));
+            }
+        }
+    }
+}
+
+fn leak_streams() -> Result<String, Failure> {
+    for _ in 0..1_000_000 {
+        std::mem::forget(crate::wit_stream::new::<u8>());
+    }
+    Ok("all leaked".into())
+}
+
+/// Every way to write an address of the host's own network that a resolver knows.
+const INWARD: &[&str] = &[
+    "localhost",
+    "localhost.",
+    "LOCALHOST",
+    "db.localhost",
+    "127.0.0.1",
+    "127.1",
+    "127.0.0.1.",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "017700000001",
+    "0",
+    "0.0.0.0",
+    "::",
+    "::1",
+    "[::1]",
+    "::ffff:127.0.0.1",
+    "[::ffff:7f00:1]",
+    "64:ff9b::7f00:1",
+    "fe80::1",
+    "169.254.169.254",
+    "[fd00:ec2::254]",
+    "10.0.0.1",
+    "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
+    "127.0.0.1\u{3002}",
+    "example.org@127.0.0.1",
+    "example.org:443@127.0.0.1",
+    "127.0.0.1#.example.org",
+    "127.0.0.1/.example.org",
+    "127.0.0.1%2f.example.org",
+    "127.0.0.1\0.example.org",
+    "example.org\0",
+    " example.org",
+    "example.org.evil.example",
+    "evil.example/example.org",
+];
+
+async fn connect_anywhere() -> Result<String, Failure> {
+    for host in INWARD {
+        let endpoint = tls::Endpoint { host: (*host).into(), port: 443, starttls: tls::Starttls::None };
+        match tls::connect("endpoints".into(), endpoint, None).await {
+            Err(tls::Error::Refused(_) | tls::Error::Invalid(_)) => {}
+            other => return Err(failed(format!("{host}: {other:?}"))),
+        }
+    }
+    Ok(format!("{} refused", INWARD.len()))
 }
 
 /// Zero bytes where texts are taken.
