@@ -118,6 +118,8 @@ impl Pool {
 /// One connection, for one piece of work at a time.
 pub(crate) struct Lease {
     held: Option<(Connection, OwnedSemaphorePermit)>,
+    /// Its place among those of its run, if it counts there.
+    share: Option<OwnedSemaphorePermit>,
     pool: Arc<Pool>,
     jobs: Jobs,
     runtime: Handle,
@@ -125,7 +127,19 @@ pub(crate) struct Lease {
 
 impl Lease {
     fn new(connection: Connection, pool: &Arc<Pool>, jobs: &Jobs, place: OwnedSemaphorePermit) -> Self {
-        Self { held: Some((connection, place)), pool: Arc::clone(pool), jobs: jobs.clone(), runtime: Handle::current() }
+        Self {
+            held: Some((connection, place)),
+            share: None,
+            pool: Arc::clone(pool),
+            jobs: jobs.clone(),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// The same, counted among the connections of a run until it ends.
+    pub(super) fn of_share(mut self, share: OwnedSemaphorePermit) -> Self {
+        self.share = Some(share);
+        self
     }
 
     /// The connection itself.
@@ -177,9 +191,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some((connection, place)) = self.held.take() {
+            let share = self.share.take();
             self.jobs.clean_up(&self.runtime, async move {
                 connection.abandon().await;
-                drop(place);
+                drop((place, share));
             });
         }
     }

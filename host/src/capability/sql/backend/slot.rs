@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, OnceCell, mpsc};
+use tokio::sync::{Mutex, OnceCell, Semaphore, mpsc};
 
 use super::{
     Connection, Dialect, Error, Jobs, Lease, Limits, Pools, Purpose, RowSink, ScratchDatabase, Target, csv, wit,
@@ -13,6 +13,10 @@ use crate::capability::load::Held;
 use crate::capability::sql::grant::Grant;
 use crate::gate::{Effect, Impact, Permit, Refusal};
 
+/// The most connections that one run has through one slot: half of the target's, so that a run that holds all it can
+/// get leaves some for another.
+const SHARE: usize = 4;
+
 /// A slot's name, grant and ways out.
 pub(crate) struct Slot {
     name: Arc<str>,
@@ -20,6 +24,8 @@ pub(crate) struct Slot {
     pub(super) run: RunContext,
     pub(super) pools: Arc<Pools>,
     pub(crate) jobs: Jobs,
+    /// Of the connections that all runs share.
+    places: Arc<Semaphore>,
     /// The role was looked at for powers beyond the grant.
     looked_at: OnceCell<()>,
     /// What earlier hosts left was removed.
@@ -32,7 +38,8 @@ pub(crate) type SharedLease = Arc<Mutex<Option<Lease>>>;
 impl Slot {
     pub(crate) fn new(name: &str, grant: Grant, run: RunContext, pools: Arc<Pools>, jobs: Jobs) -> Self {
         let (looked_at, swept) = Default::default();
-        Self { name: name.into(), grant, run, pools, jobs, looked_at, swept }
+        let places = Arc::new(Semaphore::new(SHARE));
+        Self { name: name.into(), grant, run, pools, jobs, places, looked_at, swept }
     }
 
     /// The grammar of the slot's texts. A grant of another kind is refused before.
@@ -92,7 +99,14 @@ impl Slot {
         };
         let application = format!("taskhost {}", self.name);
         let limits = Limits { statement, lock: self.grant.lock_timeout(), application };
-        self.pools.lease(target, purpose, &limits, &self.jobs).await
+        let share = tokio::time::timeout(limits.lock, Arc::clone(&self.places).acquire_owned()).await;
+        let Ok(Ok(share)) = share else {
+            return Err(Error::TimedOut(format!(
+                "this run has {SHARE} connections to {} in use; end a read or a transaction before the next",
+                target.shown
+            )));
+        };
+        Ok(self.pools.lease(target, purpose, &limits, &self.jobs).await?.of_share(share))
     }
 }
 
