@@ -88,6 +88,13 @@ impl Binding {
         };
         let mut settings = toml::Table::new();
         for part in parts {
+            // A credential with a comma that is not written as %2C was cut there: what is no word is not shown.
+            let name = part.split_once('=').map_or(part.as_str(), |(key, _)| key);
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
+                let message = "what follows the target is access and KEY=VALUE, in lower-case words; \
+                               a comma inside a target is written %2C";
+                return Err(BindingError::Invalid { slot: slot.into(), message: message.into() });
+            }
             match part.split_once('=') {
                 Some((key, value)) => match settings.remove(key) {
                     None => settings.insert(key.into(), value.into()),
