@@ -1,9 +1,12 @@
 //! The `host` binary: parse, set up tracing, turn the outcome into an exit code.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use taskhost::cli::{Arguments, execute};
+use taskhost::policy::text::clean_log;
+use tracing_subscriber::EnvFilter;
 
 /// Rows and entries are allocated on one thread and freed on another, which the system's allocator is slow at.
 #[global_allocator]
@@ -19,13 +22,28 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("TASKHOST_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
-        )
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter()).with_writer(|| Log).with_target(false).init();
     ExitCode::from(execute(arguments))
+}
+
+/// What is logged, by `TASKHOST_LOG`. Never what the database library says while it reads a URL: it quotes the value of a
+/// parameter that it does not know, which may be a password behind a misspelt key.
+fn filter() -> EnvFilter {
+    let filter = EnvFilter::try_from_env("TASKHOST_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    let silent = ["sqlx_postgres::options=off", "sqlx_mysql::options=off", "sqlx_sqlite::options=off"];
+    silent.into_iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive)
+}
+
+/// Standard error, for what libraries say: they may quote a statement or a name.
+struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write_all(&mut io::stderr(), clean_log(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::Write::flush(&mut io::stderr())
+    }
 }

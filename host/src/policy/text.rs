@@ -11,6 +11,12 @@ pub fn clean_paragraph(text: &str, limit: usize) -> String {
     clean(text, limit, |character| matches!(character, '\n' | '\t'))
 }
 
+/// A log's own text, whose control characters the logger escapes and whose colours are its own: without the marks that
+/// reorder or hide.
+pub fn clean_log(text: &str) -> String {
+    clean(text, usize::MAX, |character| character.is_control())
+}
+
 fn clean(text: &str, limit: usize, kept: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len().min(limit));
     for character in text.chars() {
