@@ -15,7 +15,7 @@ async fn a_run_is_done_whatever_another_does_meanwhile() {
     for case in ["loop", "recurse", "allocate", "flood-log", "flood-findings", "sleep", "hold-reads", "many-read-alls"]
     {
         let (theirs, ours) = (World::new(), World::new());
-        let other = Request { grants: theirs.grants(), ..request(case, SHORT * 4) };
+        let other = Request { grants: theirs.grants(), ..request(case, SHORT * 2) };
         let good = async {
             let mut ended = Vec::new();
             for _ in 0..NEIGHBOURS {
@@ -36,7 +36,9 @@ async fn a_run_is_done_whatever_another_does_meanwhile() {
 async fn a_run_that_holds_connections_leaves_some_for_another() {
     let (host, plugin) = conduct().await;
     let world = World::new();
-    let hog = Request { grants: world.grants(), ..request("hold-queries", SHORT * 6) };
+    let mut impatient = Grants::default();
+    bind(&mut impatient, "sql", &format!("database=sqlite:{},lock-timeout=1s", world.database().display()));
+    let hog = Request { grants: impatient, ..request("hold-queries", PATIENCE) };
     let good = async {
         tokio::time::sleep(SHORT).await;
         host.run(&plugin, Request { grants: world.grants(), ..request("texts", PATIENCE) }).await

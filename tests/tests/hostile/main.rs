@@ -9,5 +9,7 @@ mod cache;
 mod conduct;
 mod isolation;
 mod output;
+mod reach;
 mod scene;
+mod secrets;
 mod wat;

@@ -31,9 +31,15 @@ pub(crate) fn assert_plain(text: &str) {
         let sequence = after.strip_prefix("\u{1b}[").and_then(|style| style.split_once('m'));
         match sequence {
             Some((style, next)) if style.chars().all(|c| c.is_ascii_digit() || c == ';') => rest = next,
-            _ => panic!("{:?} in {text:?}", after.chars().next()),
+            _ => panic!("{:?} in {:?}", after.chars().next(), line_at(text, after)),
         }
     }
+}
+
+/// The line in which `rest`, which is the end of `text`, begins.
+fn line_at<'a>(text: &'a str, rest: &str) -> Option<&'a str> {
+    let begin = text[..text.len() - rest.len()].rfind('\n').map_or(0, |end| end + 1);
+    text[begin..].lines().next()
 }
 
 fn is_obeyed(character: char) -> bool {

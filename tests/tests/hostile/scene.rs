@@ -113,7 +113,7 @@ impl World {
         taskhost_tests::host()
             .args(["run".into(), shown(&hostile("conduct")), format!("case={case}")])
             .args(["--files".into(), format!("directory={}", shown(&self.directory()))])
-            .args(["--sql".into(), format!("database=sqlite:{}", shown(&self.database()))])
+            .args(["--sql".into(), format!("database=sqlite:{},lock-timeout=1s", shown(&self.database()))])
     }
 }
 
