@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::wit::{Column, Maintenance, Row, Value};
 use super::{Connection, Error, Jobs, Pools, Purpose, ScratchDatabase, Slot, channel};
 use crate::capability::sql::grant::Grant;
-use crate::capability::{Notices, RunContext};
+use crate::capability::{Load, Notices, RunContext};
 use crate::gate::{Budgets, Gate, Mode};
 
 pub(super) fn slot(grant: &str) -> Arc<Slot> {

@@ -16,7 +16,7 @@ use super::bindings::{self, Handshake, Starttls};
 use super::error::Error;
 use super::host::Call;
 use super::{Grant, Room as _, State, Tls};
-use crate::capability::{Notices, RunContext};
+use crate::capability::{Load, Notices, RunContext};
 use crate::gate::{Budgets, Gate, Mode};
 
 /// A run in which the slot `s` is granted as `flag` has it after `--tls s=`, and names resolve as in `names`.

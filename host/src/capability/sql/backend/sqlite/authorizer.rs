@@ -99,6 +99,17 @@ pub(super) fn install(handle: &mut LockedSqliteHandle<'_>, policy: &Arc<Policy>)
     Err(Error::Bug(wasmtime::Error::msg("SQLite takes no authorizer")))
 }
 
+/// The most bytes of one value, or of one row, that is read: SQLite makes a billion of them out of nothing.
+const LONGEST: c_int = 64 << 20;
+
+/// Bounds what one value takes of the host's memory.
+#[allow(unsafe_code)]
+pub(super) fn bound_values(handle: &mut LockedSqliteHandle<'_>) {
+    let raw = handle.as_raw_handle().as_ptr();
+    // SAFETY: `raw` is an open connection that nobody else uses while `handle` is held.
+    unsafe { ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LENGTH, LONGEST) };
+}
+
 /// Called by SQLite; must not use the connection, and does not.
 #[allow(unsafe_code)]
 unsafe extern "C" fn ask(

@@ -107,6 +107,9 @@ impl Connection {
         let brake = Arc::clone(&connection.brake);
         let mut handle = connection.inner.lock_handle().await.map_err(|error| to_error(target, error))?;
         authorizer::install(&mut handle, &policy)?;
+        if purpose == Purpose::Read {
+            authorizer::bound_values(&mut handle);
+        }
         handle.set_progress_handler(STEPS, move || {
             // Owned by the connection with this closure, for the authorizer, which only points to it.
             let _ = &policy;
