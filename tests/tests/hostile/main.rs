@@ -8,6 +8,7 @@ mod binary;
 mod cache;
 mod conduct;
 mod isolation;
+mod listed;
 mod output;
 mod reach;
 mod scene;

@@ -38,6 +38,22 @@ fn text_of_sqlite_that_is_no_utf8_is_bounded_to_an_answer_or_an_error() {
     assert!(report["error"].is_null(), "{report}");
 }
 
+#[test]
+fn a_value_of_sqlite_that_is_made_out_of_nothing_does_not_fill_the_hosts_memory() {
+    let world = World::new();
+    let target = format!("sqlite:{}", shown(&world.database()));
+    let statements = [
+        "SELECT zeroblob(900000000)",
+        "SELECT hex(zeroblob(450000000))",
+        "SELECT group_concat(zeroblob(60000000)) FROM (SELECT 1 UNION ALL SELECT 2)",
+    ];
+    let (report, output) = queried(&target, &statements);
+    for finding in report["findings"].as_array().unwrap() {
+        assert_ne!(finding["title"], "ok", "{report}");
+    }
+    assert!(output.peak_memory < 512 << 20, "{} MiB", output.peak_memory >> 20);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn text_of_mariadb_that_is_no_utf8_is_bounded_to_an_answer_or_an_error() {
     let server = mariadb().await;
