@@ -5,6 +5,7 @@ pub mod binding;
 pub mod docker;
 pub mod files;
 pub mod load;
+pub mod redis;
 pub mod sql;
 pub mod stream;
 pub mod tls;
@@ -217,6 +218,7 @@ rooms! {
     files: files::Files,
     tls: tls::Tls,
     docker: docker::Docker,
+    redis: redis::Redis,
 }
 
 /// A room's words.
