@@ -37,7 +37,7 @@ pub fn server_authority() -> PathBuf {
     required("TASKHOST_TEST_SERVER_CA").into()
 }
 
-fn required(variable: &str) -> String {
+pub(crate) fn required(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!(
             "this test needs a database server: run `cargo xtask test`, which starts the servers, or name one by the \

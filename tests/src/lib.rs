@@ -6,11 +6,13 @@
 pub mod certificates;
 mod databases;
 mod host;
+mod redis;
 
 use std::path::{Path, PathBuf};
 
 pub use databases::{Database, mariadb, postgres, server_authority};
 pub use host::{Host, Output, Process, host};
+pub use redis::{Client as RedisClient, RedisDatabase, RedisServer, Reply as RedisReply, redis};
 
 /// The component of a guest under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {

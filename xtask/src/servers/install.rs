@@ -21,19 +21,32 @@ pub(super) struct MariaDbPrograms {
 pub(super) struct Programs {
     pub(super) postgres: Option<PostgresPrograms>,
     pub(super) mariadb: Option<MariaDbPrograms>,
+    pub(super) redis: PathBuf,
+}
+
+struct Found {
+    postgres: Option<PostgresPrograms>,
+    mariadb: Option<MariaDbPrograms>,
+    redis: Option<PathBuf>,
 }
 
 /// Finds the programs of the servers that are wanted; none that is wanted is missing from the answer.
 pub(super) async fn programs(postgres: bool, mariadb: bool) -> anyhow::Result<Programs> {
-    let find =
-        || Programs { postgres: postgres.then(find_postgres).flatten(), mariadb: mariadb.then(find_mariadb).flatten() };
-    let missing = |found: &Programs| {
+    let find = || Found {
+        postgres: postgres.then(find_postgres).flatten(),
+        mariadb: mariadb.then(find_mariadb).flatten(),
+        redis: find_redis(),
+    };
+    let missing = |found: &Found| {
         let mut packages = Vec::new();
         if postgres && found.postgres.is_none() {
             packages.push("postgresql");
         }
         if mariadb && found.mariadb.is_none() {
             packages.push("mariadb-server");
+        }
+        if found.redis.is_none() {
+            packages.push("redis-server");
         }
         packages
     };
@@ -51,15 +64,29 @@ pub(super) async fn programs(postgres: bool, mariadb: bool) -> anyhow::Result<Pr
         found = find();
     }
     let packages = missing(&found);
+    let Found { postgres, mariadb, redis: Some(redis) } = found else {
+        bail!("{}", wanting(&packages));
+    };
     if !packages.is_empty() {
-        bail!(
-            "the tests need the programs of PostgreSQL (initdb, postgres) and MariaDB (mariadb-install-db, mariadbd); \
-             on Debian or Ubuntu: `sudo apt-get install {}`. Or name servers that are running, each by the URL of an \
-             administrator: TASKHOST_TEST_POSTGRES=postgres://..., TASKHOST_TEST_MYSQL=mysql://...",
-            packages.join(" ")
-        );
+        bail!("{}", wanting(&packages));
     }
-    Ok(found)
+    Ok(Programs { postgres, mariadb, redis })
+}
+
+fn wanting(packages: &[&str]) -> String {
+    format!(
+        "the tests need the programs of PostgreSQL (initdb, postgres), MariaDB (mariadb-install-db, mariadbd) and Redis \
+         (redis-server); on Debian or Ubuntu: `sudo apt-get install {}`. For PostgreSQL and MariaDB, servers that are \
+         running do as well, each named by the URL of an administrator: TASKHOST_TEST_POSTGRES=postgres://..., \
+         TASKHOST_TEST_MYSQL=mysql://...",
+        packages.join(" ")
+    )
+}
+
+fn find_redis() -> Option<PathBuf> {
+    ["redis-server", "valkey-server"]
+        .iter()
+        .find_map(|name| program(name, &["/usr/bin", "/usr/local/bin"].map(PathBuf::from)))
 }
 
 fn find_postgres() -> Option<PostgresPrograms> {

@@ -6,6 +6,7 @@ mod account;
 mod install;
 mod mariadb;
 mod postgres;
+mod redis;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,9 @@ use account::Account;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Names the servers to the tests.
-const VARIABLES: [&str; 2] = ["TASKHOST_TEST_POSTGRES", "TASKHOST_TEST_MYSQL"];
+const VARIABLES: [&str; 3] = ["TASKHOST_TEST_POSTGRES", "TASKHOST_TEST_MYSQL", "TASKHOST_TEST_REDIS"];
+/// Names the program of Redis to the tests that start a server of their own, to break it.
+const REDIS_PROGRAM: &str = "TASKHOST_TEST_REDIS_SERVER";
 /// Names the certificate that the servers' own are signed with.
 const AUTHORITY: &str = "TASKHOST_TEST_SERVER_CA";
 
@@ -42,12 +45,14 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts those that the environment does not name.
     pub(crate) async fn start(workspace: &Workspace) -> anyhow::Result<Self> {
-        let [postgres_named, mariadb_named] = VARIABLES.map(|name| std::env::var_os(name).is_some());
-        if postgres_named && mariadb_named {
-            println!("those that {} name", VARIABLES.join(" and "));
-            return Ok(Self { environment: vec![], running: vec![], _directory: None });
-        }
+        let [postgres_named, mariadb_named, redis_named] = VARIABLES.map(|name| std::env::var_os(name).is_some());
+        // Redis is always wanted: some tests start one of their own.
         let programs = install::programs(!postgres_named, !mariadb_named).await?;
+        let redis = (REDIS_PROGRAM, programs.redis.display().to_string());
+        if postgres_named && mariadb_named && redis_named {
+            println!("those that {} name", VARIABLES.join(" and "));
+            return Ok(Self { environment: vec![redis], running: vec![], _directory: None });
+        }
 
         // Servers refuse to run as root and must reach their directory as another user, so it is not under target/.
         let mut builder = tempfile::Builder::new();
@@ -56,7 +61,7 @@ impl Servers {
         let directory = builder.prefix(PREFIX).permissions(passable).tempdir()?;
         let path = directory.path().to_owned();
         std::fs::write(path.join(OWNER), std::process::id().to_string())?;
-        let mut servers = Self { environment: vec![], running: vec![], _directory: Some(directory) };
+        let mut servers = Self { environment: vec![redis], running: vec![], _directory: Some(directory) };
         let certificates = path.join("tls");
         process::succeed(workspace.command(workspace.binary("world")).arg("server-certificate").arg(&certificates))
             .await?;
@@ -71,6 +76,11 @@ impl Servers {
             let (server, url) = mariadb::start(&programs, &path, &certificates)?;
             servers.running.push(server);
             servers.environment.push((VARIABLES[1], url));
+        }
+        if !redis_named {
+            let (server, url) = redis::start(&programs.redis, &path, &certificates)?;
+            servers.running.push(server);
+            servers.environment.push((VARIABLES[2], url));
         }
         Ok(servers)
     }
