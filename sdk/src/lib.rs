@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod parameters;
+pub mod redis;
 pub mod report;
 pub mod sql;
 pub mod tls;
@@ -20,7 +21,7 @@ pub mod prelude {
 
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
-    pub use crate::{Choice, Context as _, Failure, Parameters, Result, bail, files, params, sql, task, tls};
+    pub use crate::{Choice, Context as _, Failure, Parameters, Result, bail, files, params, redis, sql, task, tls};
 }
 
 /// The contract's own bindings, for what the rest of this crate does not wrap.

@@ -47,6 +47,27 @@ impl Finding {
         self
     }
 
+    /// How bad it is; for tests of what a plugin makes of its figures, with the others.
+    pub fn severity(&self) -> Severity {
+        self.0.severity
+    }
+
+    /// The thing it is about.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The kind of finding.
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// What was seen, and what to do about it, one after the other.
+    pub fn text(&self) -> String {
+        let remedy = self.0.remedy.as_deref().unwrap_or_default();
+        if remedy.is_empty() { self.0.detail.clone() } else { format!("{}; {remedy}", self.0.detail) }
+    }
+
     /// Sends it.
     pub fn report(self) {
         wit::add_finding(&self.0);
