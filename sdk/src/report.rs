@@ -1,7 +1,28 @@
 //! What a run leaves behind for people and monitoring. Each call reaches the host as it is made.
 
 use crate::bindings::taskhost::host::report as wit;
+use crate::parameters::Choice;
+
 pub use wit::{Severity, Unit};
+
+/// How bad something is can be left to the operator: a `Severity` is a parameter's type.
+impl Choice for Severity {
+    const WORDS: &'static [&'static str] = &["ok", "warning", "critical"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        [Self::Ok, Self::Warning, Self::Critical].into_iter().find(|severity| severity.word() == word)
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+crate::parameter_from_choice!(Severity);
 
 /// Something found; [`report`](Self::report) sends it.
 #[derive(Clone, Debug)]
@@ -171,5 +192,25 @@ pub mod log {
     /// Something that failed.
     pub fn error(message: impl AsRef<str>) {
         wit::log(Level::Error, message.as_ref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_for_severities_are_those_of_reports() {
+        for word in Severity::WORDS {
+            assert_eq!(Severity::from_word(word).as_ref().map(Choice::word), Some(*word));
+        }
+        assert_eq!(Severity::from_word("bad"), None);
+    }
+
+    #[test]
+    fn a_finding_s_text_is_what_was_seen_and_what_to_do() {
+        let finding = Finding::warning("disk", "nearly full").detail("95% used");
+        assert_eq!((finding.subject(), finding.title(), finding.text().as_str()), ("disk", "nearly full", "95% used"));
+        assert_eq!(finding.remedy("remove something").text(), "95% used; remove something");
     }
 }
