@@ -42,11 +42,10 @@ impl Choice {
 
     pub(crate) fn judge(&self, entry: &Entry) -> Verdict {
         let ends = match entry.expiry {
-            Some(Expiry::Never) => None,
             Some(Expiry::In(milliseconds)) => Some(milliseconds),
             // Without its expiry no key is taken for one that lasts.
             None if self.facts().contains(Facts::EXPIRY) => return Verdict::Unknown,
-            None => None,
+            Some(Expiry::Never) | None => None,
         };
         let kept = self.without_ttl && ends.is_some()
             || self.expire_in.is_some_and(|wanted| ends.is_some_and(|ends| ends <= wanted));

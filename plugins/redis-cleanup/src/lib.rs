@@ -43,7 +43,7 @@ struct Options {
     #[parameter(min = "1s")]
     expire_in: Option<Duration>,
     /// Keys in one run.
-    #[parameter(default = 1_000_000, min = 1, max = 10_000_000)]
+    #[parameter(default = 1_000_000, min = 1, max = 5_000_000)]
     limit: u64,
     /// Keys at once.
     #[parameter(default = 500, min = 1, max = 10_000)]

@@ -170,7 +170,9 @@ mod tests {
 
     fn tally(entries: Vec<Entry>) -> Seen {
         let mut tally = Tally::new(2, LIMITS, Cut { separator: b":".to_vec(), depth: 1 });
-        entries.into_iter().for_each(|entry| tally.add(entry));
+        for entry in entries {
+            tally.add(entry);
+        }
         tally.finish()
     }
 

@@ -84,8 +84,10 @@ pub(crate) struct Link {
     pub(crate) down: Option<u64>,
     /// Seconds since it last heard anything.
     pub(crate) silent: Option<u64>,
-    /// A full copy is under way: bytes that are still to come, where it is known.
-    pub(crate) copying: Option<Option<u64>>,
+    /// A full copy is under way.
+    pub(crate) copying: bool,
+    /// Bytes of it that are still to come, where it is known.
+    pub(crate) to_come: Option<u64>,
     /// Bytes that have come and are not yet applied; from Redis 7.
     pub(crate) unapplied: u64,
     pub(crate) read_only: bool,
@@ -143,10 +145,7 @@ impl Figures {
         let good = |name: &str| info.get(name).is_none_or(|status| status == "ok");
         // -1 is no number here: nothing runs.
         let running = |flag: &str, seconds: &str| info.is_set(flag).then(|| or_zero(seconds));
-        let is_replica = match info.get("role")? {
-            "master" => false,
-            _ => true,
-        };
+        let is_replica = info.get("role")? != "master";
         Some(Self {
             now: number("server_time_usec").map(|micros| micros / 1_000_000),
             uptime: or_zero("uptime_in_seconds"),
@@ -195,7 +194,6 @@ fn either<'a>(info: &'a Info, old: &str, new: &str) -> Option<&'a str> {
 fn link(info: &Info) -> Link {
     let number = |name: &str| info.number::<u64>(name);
     let part = |name: &str| info.get(name).unwrap_or("?");
-    let copying = info.is_set("master_sync_in_progress").then(|| number("master_sync_left_bytes"));
     let applied = either(info, "slave_repl_offset", "replica_repl_offset").and_then(|value| value.parse::<u64>().ok());
     let read = either(info, "slave_read_repl_offset", "replica_read_repl_offset").and_then(|value| value.parse().ok());
     Link {
@@ -203,7 +201,8 @@ fn link(info: &Info) -> Link {
         up: info.get("master_link_status") == Some("up"),
         down: number("master_link_down_since_seconds"),
         silent: number("master_last_io_seconds_ago"),
-        copying,
+        copying: info.is_set("master_sync_in_progress"),
+        to_come: number("master_sync_left_bytes"),
         unapplied: read.zip(applied).map_or(0, |(read, applied): (u64, u64)| read.saturating_sub(applied)),
         read_only: either(info, "slave_read_only", "replica_read_only") != Some("0"),
     }
@@ -251,7 +250,8 @@ mod tests {
             up: false,
             down: Some(12),
             silent: None,
-            copying: Some(Some(4096)),
+            copying: true,
+            to_come: Some(4096),
             unapplied: 0,
             read_only: false,
         };

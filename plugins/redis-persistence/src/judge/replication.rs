@@ -22,8 +22,9 @@ pub(super) fn judge(figures: &Figures, limits: &Limits) -> Vec<Finding> {
 fn own_link(link: &Link, limits: &Limits) -> Vec<Finding> {
     let mut findings = Vec::new();
     let subject = format!("master {}", link.master);
-    if let Some(left) = link.copying {
-        let left = left.filter(|bytes| *bytes > 0).map_or(String::new(), |bytes| format!(", {} to come", size(bytes)));
+    if link.copying {
+        let left =
+            link.to_come.filter(|bytes| *bytes > 0).map_or(String::new(), |bytes| format!(", {} to come", size(bytes)));
         findings.push(
             Finding::warning(&subject, "full copy under way")
                 .detail(format!("the replica copies everything anew{left}"))

@@ -234,7 +234,7 @@ fn a_replica_knows_how_it_stands_with_its_master() {
     let words = ["down for 1 min 15 s"];
     assert_one(&following(down.clone()), Severity::Critical, "link to the master is down", &words);
     let words = ["copies everything anew, 4.0 KiB to come"];
-    let copying = Link { copying: Some(Some(4_096)), ..down };
+    let copying = Link { copying: true, to_come: Some(4_096), ..down };
     assert_one(&following(copying), Severity::Warning, "full copy under way", &words);
     assert_calm(&following(Link { silent: Some(29), ..link() }));
     assert_one(&following(Link { silent: Some(30), ..link() }), Severity::Warning, "master is silent", &["30 s"]);
