@@ -53,7 +53,12 @@ struct Options {
     pause_ms: u64,
 }
 
-#[task(summary = "removes keys by pattern, or lets them end, in batches that nobody waits for", slots = [CACHE])]
+#[task(
+    summary = "removes keys by pattern, or lets them end, in batches that nobody waits for",
+    slots = [CACHE],
+    // For the keys that were taken, when `limit` is as high as it goes.
+    memory = "192MiB"
+)]
 async fn redis_cleanup(options: Options) -> Result<String> {
     if !options.everything && !names_something(&options.pattern) {
         return Err(Failure::invalid(format!(

@@ -57,7 +57,8 @@ impl Server {
         answer
     }
 
-    fn try_call(&self, words: &[&str]) -> String {
+    /// One command, and what it says.
+    pub(crate) fn try_call(&self, words: &[&str]) -> String {
         let output = self.cli().args(words).output().unwrap();
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
