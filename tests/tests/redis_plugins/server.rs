@@ -39,7 +39,7 @@ impl Server {
 
     /// The URL of its socket.
     pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        format!("unix:{}", self.socket().display())
     }
 
     pub(crate) fn directory(&self) -> &Path {
