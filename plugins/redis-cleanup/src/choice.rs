@@ -40,6 +40,11 @@ impl Choice {
         facts
     }
 
+    /// Whether it hangs on more than the name and the kind, which do not change unless the key goes.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.without_ttl || self.idle.is_some() || self.larger_than.is_some() || self.expire_in.is_some()
+    }
+
     pub(crate) fn judge(&self, entry: &Entry) -> Verdict {
         let ends = match entry.expiry {
             Some(Expiry::In(milliseconds)) => Some(milliseconds),

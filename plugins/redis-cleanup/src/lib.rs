@@ -77,7 +77,7 @@ async fn redis_cleanup(options: Options) -> Result<String> {
     let scan = ScanOptions { kind: options.kind.clone(), ..ScanOptions::new() };
     let keys = cache.keys(scan.pattern(options.pattern.as_str()).facts(choice.facts())).await?;
     let pause = Duration::from_millis(options.pause_ms);
-    let mut removal = Removal::new(cache, options.expire_in, options.batch, pause);
+    let mut removal = Removal::new(cache, choice.clone(), options.expire_in, options.batch, pause);
 
     let mut seen = Sweep::default();
     let swept = seen.sweep(keys, &choice, options.limit, &mut removal).await;

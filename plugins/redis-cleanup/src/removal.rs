@@ -4,9 +4,12 @@ use taskhost_sdk::prelude::*;
 use taskhost_sdk::redis::{Entry, ExpireWhen, Store};
 use taskhost_sdk::words::{counted, size};
 
+use crate::choice::{Choice, Verdict};
+
 /// What is done with the keys that were chosen.
 pub(crate) struct Removal {
     cache: Store,
+    choice: Choice,
     /// None: removed at once.
     expire_in: Option<Duration>,
     batch_size: usize,
@@ -21,9 +24,16 @@ pub(crate) struct Removal {
 }
 
 impl Removal {
-    pub(crate) fn new(cache: Store, expire_in: Option<Duration>, batch_size: usize, pause: Duration) -> Self {
+    pub(crate) fn new(
+        cache: Store,
+        choice: Choice,
+        expire_in: Option<Duration>,
+        batch_size: usize,
+        pause: Duration,
+    ) -> Self {
         Self {
             cache,
+            choice,
             expire_in,
             batch_size,
             pause,
@@ -53,8 +63,15 @@ impl Removal {
             std::thread::sleep(self.pause);
         }
         self.begun = true;
-        let batch = std::mem::take(&mut self.batch);
-        let (asked, bytes) = (batch.len() as u64, std::mem::take(&mut self.batch_bytes));
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut bytes = std::mem::take(&mut self.batch_bytes);
+        if self.choice.is_conditional() {
+            (batch, bytes) = self.still_chosen(batch).await?;
+        }
+        let asked = batch.len() as u64;
+        if asked == 0 {
+            return Ok(());
+        }
         let done = match self.expire_in {
             None => self.cache.unlink(batch).await?,
             // Which ones end later anyway, is decided already, and every version of Redis takes this.
@@ -65,6 +82,21 @@ impl Removal {
         // Which ones were gone is not said: what they took is shared out.
         self.bytes += u64::try_from(u128::from(bytes) * u128::from(done) / u128::from(asked)).unwrap_or(bytes);
         Ok(())
+    }
+
+    /// Those of a batch that are still as they were when they were chosen, with what they take: a session that was used
+    /// again meanwhile stays.
+    async fn still_chosen(&mut self, batch: Vec<Vec<u8>>) -> Result<(Vec<Vec<u8>>, u64)> {
+        let asked = batch.len();
+        let measured = self.cache.measure(batch, self.choice.facts()).await?;
+        let kept = measured.into_iter().flatten().filter(|entry| self.choice.judge(entry) == Verdict::Take);
+        let (mut keys, mut bytes) = (Vec::new(), 0_u64);
+        for entry in kept {
+            bytes = bytes.saturating_add(entry.memory.unwrap_or_default());
+            keys.push(entry.key);
+        }
+        self.missed += (asked - keys.len()) as u64;
+        Ok((keys, bytes))
     }
 
     /// Sends what there is to send at the end, however the run ends.

@@ -204,6 +204,9 @@ impl View<'_> {
 
     /// `12,000 keys, 1.2 GiB, 45.0% without TTL; 1 big key`.
     fn summary(&self, visited: u64) -> String {
+        if self.seen.sum.keys == 0 {
+            return format!("no such keys; looked at {}", count(visited));
+        }
         let total = self.seen.sum.times(self.every);
         let of = if visited > total.keys { format!(" of {}", count(visited)) } else { String::new() };
         let big = match self.seen.big_count {

@@ -18,6 +18,9 @@ pub(crate) struct Figures {
     /// 0: no limit.
     pub(crate) maxmemory: u64,
     pub(crate) policy: String,
+    /// It follows a master, which evicts for both: `maxmemory` counts for nothing here unless
+    /// `replica-ignore-maxmemory` is no.
+    pub(crate) is_replica: bool,
     /// Buffers that `maxmemory` does not count.
     pub(crate) not_counted: u64,
     /// The machine's memory.
@@ -81,6 +84,7 @@ impl Figures {
             dataset: or_zero("used_memory_dataset"),
             maxmemory: or_zero("maxmemory"),
             policy: info.get("maxmemory_policy").unwrap_or("noeviction").into(),
+            is_replica: info.get("role").is_some_and(|role| role != "master"),
             not_counted: or_zero("mem_not_counted_for_evict"),
             system: number("total_system_memory").filter(|bytes| *bytes > 0),
             allocator: allocator.map(|((allocated, active), resident)| Allocator { allocated, active, resident }),
@@ -104,8 +108,13 @@ impl Figures {
         self.used.saturating_sub(self.not_counted)
     }
 
+    /// Whether writes fail at `maxmemory`.
+    pub(crate) fn fails_when_full(&self) -> bool {
+        self.maxmemory > 0 && !self.is_replica && !self.can_evict()
+    }
+
     /// Whether the server can make room by itself at its limit.
-    pub(crate) fn can_evict(&self) -> bool {
+    fn can_evict(&self) -> bool {
         match self.policy.as_str() {
             "noeviction" => false,
             policy if policy.starts_with("volatile-") => self.expiring > 0,

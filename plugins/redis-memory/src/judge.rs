@@ -13,7 +13,7 @@ use crate::state::Snapshot;
 
 pub(crate) use fragmentation::ratio;
 
-/// Share of what is used beyond the empty server's that may be overhead, in per cent.
+/// Share of what is used, beside the empty server's and buffers, that may be overhead, in per cent.
 const OVERHEAD: f64 = 75.0;
 /// Scripts in the cache from which they are made, not written.
 const SCRIPTS: u64 = 1_000;
@@ -106,21 +106,21 @@ fn evictions(figures: &Figures, previous: Option<&Snapshot>, now: u64, limits: &
     findings
 }
 
+/// What is neither keys and values nor buffers, which are judged by themselves.
 fn overhead(figures: &Figures, limits: &Limits) -> Option<Finding> {
-    let beyond = figures.used.saturating_sub(figures.startup);
-    let share = percent(figures.overhead.saturating_sub(figures.startup), beyond);
+    let buffers = figures.clients.saturating_add(figures.replication);
+    let beyond = figures.used.saturating_sub(figures.startup).saturating_sub(buffers);
+    let overhead = figures.overhead.saturating_sub(figures.startup).saturating_sub(buffers);
+    let share = percent(overhead, beyond);
     (is_sizeable(figures, limits) && share > OVERHEAD).then(|| {
         Finding::warning("memory", "more overhead than data")
             .detail(format!(
-                "{share:.1}% of {} are no keys or values: {} for clients, {} for replication, {} for scripts, the rest for \
-                 the tables of {} keys",
+                "{share:.1}% of {} are no keys or values: {} for scripts, the rest for the tables of {} keys",
                 size(beyond),
-                size(figures.clients),
-                size(figures.replication),
                 size(figures.scripts),
                 count(figures.keys)
             ))
-            .remedy("keep many small values together as fields of hashes, and see to the buffers if they are large")
+            .remedy("keep many small values together as fields of hashes")
     })
 }
 
@@ -160,8 +160,8 @@ fn jump(figures: &Figures, previous: &Snapshot, now: u64, limits: &Limits) -> Op
 fn filling(figures: &Figures, previous: &Snapshot, now: u64, limits: &Limits) -> Option<Finding> {
     let (limit, of) = match (figures.maxmemory, figures.system) {
         (0, system) => (system?, "the machine's memory"),
-        (_, _) if figures.can_evict() => return None,
-        (maxmemory, _) => (maxmemory, "maxmemory"),
+        (maxmemory, _) if figures.fails_when_full() => (maxmemory, "maxmemory"),
+        _ => return None,
     };
     let elapsed = now.checked_sub(previous.at).filter(|seconds| *seconds >= SHORTEST)?;
     let grown = figures.used.checked_sub(previous.used).filter(|bytes| *bytes > 0)?;

@@ -165,7 +165,7 @@ fn measure(figures: &Figures, holders: &[Holder], limits: &Limits) {
     if let Some(limit) = limit {
         let metric = Metric::new("memory_percent", percent(figures.counted(), limit)).unit(Unit::Percent);
         // A server that evicts is full by design.
-        let bounded = figures.maxmemory == 0 || !figures.can_evict();
+        let bounded = figures.maxmemory == 0 || figures.fails_when_full();
         let metric =
             if bounded { metric.warn_above(limits.warn_percent).crit_above(limits.critical_percent) } else { metric };
         metric.report();

@@ -176,11 +176,11 @@ fn a_spent_budget_stops_it_and_says_how_far_it_came() {
     let budget = ["--budget", "cache.keys=20", "pattern=session:*", "batch=8"];
     let output = cleanup("run", &server, ALL, &budget).expect_code(3);
     let report = output.report();
-    assert_eq!(report["outcome"], "over-budget", "{report:#}");
+    assert_eq!(report["run"]["outcome"], "over-budget", "{report:#}");
     let removed = counted(&report, "keys_removed", None);
     assert_eq!(server.keys(), KEYS - removed, "{report:#}");
     assert!(removed <= 20 && removed >= 16, "{removed}");
-    assert!(report["summary"].to_string().contains(&format!("stopped after {removed} keys")), "{report:#}");
+    assert!(report["error"].to_string().contains(&format!("stopped after {removed} keys")), "{report:#}");
 }
 
 #[test]

@@ -38,13 +38,13 @@ fn a_server_that_cannot_evict_is_told_before_it_is_full() {
     for policy in ["noeviction", "volatile-lru", "allkeys-lru"] {
         let settings = ["--maxmemory", "16mb", "--maxmemory-policy", policy];
         let server = filled(&[&DEBUG[..], &settings].concat(), 14_000, 1_000);
-        let full = counted(&memory(&server, 0, &["warn-percent=100", "critical-percent=100"]), "memory_used", None);
-        assert!(full > 14 << 20, "{full}");
+        let used: u64 = server.info("used_memory").parse().unwrap();
+        assert!(used > 14 << 20, "{used}");
         match policy {
             "noeviction" => {
                 let report = memory(&server, 2, &["critical-percent=85"]);
                 assert_eq!(complaints(&report), [("critical", "near maxmemory")]);
-                assert_says(&report, "near maxmemory", &["of 16.0 MiB", "policy noeviction", "OOM", "raise maxmemory"]);
+                assert_says(&report, "near maxmemory", &["of 16 MiB", "policy noeviction", "OOM", "raise maxmemory"]);
             }
             "volatile-lru" => {
                 let report = memory(&server, 2, &["critical-percent=85"]);
@@ -70,7 +70,8 @@ fn evictions_are_counted() {
     let report = memory(&server, 1, &[]);
     assert_eq!(complaints(&report), [("warning", "many keys are evicted")]);
     assert_says(&report, "many keys are evicted", &["since the server started", "policy allkeys-lru"]);
-    assert_eq!(counted(&report, "keys_evicted", None), evicted);
+    // It goes on with every command, this report's with them.
+    assert!(counted(&report, "keys_evicted", None) >= evicted);
     assert_eq!(complaints(&memory(&server, 0, &["evictions-per-hour=1000000"])), []);
 }
 

@@ -39,7 +39,7 @@ fn unlimited(figures: &Figures, limits: &Limits) -> Finding {
 
 fn nothing_to_evict(figures: &Figures) -> Option<Finding> {
     let volatile = figures.policy.starts_with("volatile-");
-    (volatile && figures.keys > 0 && figures.expiring == 0).then(|| {
+    (volatile && !figures.is_replica && figures.keys > 0 && figures.expiring == 0).then(|| {
         Finding::warning("eviction", "nothing can be evicted")
             .detail(format!(
                 "policy {} evicts keys with a TTL, and none of {} has one",
@@ -50,10 +50,10 @@ fn nothing_to_evict(figures: &Figures) -> Option<Finding> {
     })
 }
 
-/// A server that evicts is at its limit by design: there it is the evictions that count.
+/// A server that evicts is at its limit by design: there it is the evictions that count. A replica leaves it to its master.
 fn headroom(figures: &Figures, limits: &Limits) -> Option<Finding> {
     let share = percent(figures.counted(), figures.maxmemory);
-    let severity = level(share, limits).filter(|_| !figures.can_evict())?;
+    let severity = level(share, limits).filter(|_| figures.fails_when_full())?;
     Some(
         Finding::new(severity, "maxmemory", "near maxmemory")
             .detail(format!(

@@ -79,9 +79,12 @@ fn the_limit_counts_where_nothing_can_be_evicted() {
         let findings = judged(&figures, &[], None);
         match expected {
             None => assert_eq!(findings, [], "{policy} {used}"),
-            Some(severity) => assert_one(&findings, severity, "near maxmemory", &["of 4.0 GiB", "OOM", "noeviction"]),
+            Some(severity) => assert_one(&findings, severity, "near maxmemory", &["of 4 GiB", "OOM", "noeviction"]),
         }
     }
+    // A replica leaves it to its master, whatever its own policy.
+    let replica = Figures { used: 4 * GIB, rss: 4 * GIB, is_replica: true, allocator: None, ..calm() };
+    assert_eq!(judged(&replica, &[], None), []);
     // Buffers of replicas are not what fills it.
     let replicas = Figures { used: 3 * GIB + 300 * MIB, rss: 3 * GIB, not_counted: 300 * MIB, ..calm() };
     assert_eq!(judged(&replicas, &[], None), []);
@@ -102,7 +105,7 @@ fn a_policy_without_keys_to_evict_is_said_before_it_is_full() {
 #[test]
 fn without_a_limit_the_machine_is_the_limit() {
     for (system, rss, expected, words) in [
-        (Some(16 * GIB), GIB, Severity::Warning, "6.2% of the machine's 16.0 GiB"),
+        (Some(16 * GIB), GIB, Severity::Warning, "6.2% of the machine's 16 GiB"),
         (Some(16 * GIB), 13 * GIB, Severity::Warning, "81.2%"),
         (Some(16 * GIB), 16 * GIB, Severity::Critical, "100.0%"),
         (None, GIB, Severity::Warning, "not known"),
@@ -119,7 +122,7 @@ fn without_a_limit_the_machine_is_the_limit() {
 fn a_limit_that_the_machine_cannot_keep_is_said() {
     let figures = Figures { maxmemory: 20 * GIB, ..calm() };
     let title = "maxmemory is more than the machine has";
-    assert_one(&judged(&figures, &[], None), Severity::Warning, title, &["20.0 GiB of 16.0 GiB"]);
+    assert_one(&judged(&figures, &[], None), Severity::Warning, title, &["20 GiB of 16 GiB"]);
     let figures = Figures { system: Some(GIB + 250 * MIB), ..calm() };
     assert_one(&judged(&figures, &[], None), Severity::Warning, "near the machine's memory", &["1.1 GiB resident"]);
 }
@@ -135,7 +138,7 @@ fn fragmentation_is_told_by_its_place() {
         (None, "fragmented", "MEMORY DOCTOR"),
     ] {
         let figures = Figures { rss: GIB + waste, allocator, ..calm() };
-        let words = ["2.0 GiB resident for 1.0 GiB used: 2.00", words];
+        let words = ["2 GiB resident for 1 GiB used: 2.00", words];
         assert_one(&judged(&figures, &[], None), Severity::Warning, title, &words);
     }
     let pages = Some(Allocator { active: GIB + waste, resident: GIB + waste, ..clean });
@@ -152,7 +155,7 @@ fn a_small_server_is_not_fragmented_however_it_looks() {
 #[test]
 fn what_is_used_and_not_resident_is_swapped_out() {
     let figures = Figures { rss: GIB / 2, ..calm() };
-    assert_one(&judged(&figures, &[], None), Severity::Warning, "swapped out", &["1.0 GiB used, of which 512.0 MiB"]);
+    assert_one(&judged(&figures, &[], None), Severity::Warning, "swapped out", &["1 GiB used, of which 512 MiB"]);
 }
 
 #[test]
@@ -200,7 +203,7 @@ fn clients_that_hold_much_are_named_with_the_way_to_end_them() {
             total: 70 * MIB,
         };
         let small = Holder { total: 64 * MIB - 1, ..holder.clone() };
-        let words = ["10.0.0.9:5100: 70.0 MiB, of it 60.0 MiB", "`hgetall`", words];
+        let words = ["10.0.0.9:5100: 70 MiB, of it 60 MiB", "`hgetall`", words];
         let findings = judged(&calm(), &[holder, small], None);
         assert_one(&findings, Severity::Warning, "client holds much memory", &words);
     }
@@ -211,11 +214,11 @@ fn clients_that_hold_much_are_named_with_the_way_to_end_them() {
 #[test]
 fn buffers_count_together_too() {
     let clients = Figures { clients: 300 * MIB, ..calm() };
-    let words = ["300.0 MiB in 2 clients, 29.3%"];
+    let words = ["300 MiB in 2 clients, 29.3%"];
     let holders = [Holder::default(), Holder::default()];
     assert_one(&judged(&clients, &holders, None), Severity::Warning, "clients hold much memory", &words);
     let replication = Figures { replication: 300 * MIB, ..calm() };
-    let words = ["300.0 MiB of backlog and buffers, 29.3%"];
+    let words = ["300 MiB of backlog and buffers, 29.3%"];
     assert_one(&judged(&replication, &[], None), Severity::Warning, "replication holds much memory", &words);
 }
 
@@ -229,14 +232,14 @@ fn overhead_and_scripts_are_said() {
         &["78.1% of", "1,000 keys"],
     );
     let scripts = Figures { cached_scripts: 1_000, scripts: 5 * MIB, ..calm() };
-    assert_one(&judged(&scripts, &[], None), Severity::Warning, "many cached scripts", &["1,000 scripts, 5.0 MiB"]);
+    assert_one(&judged(&scripts, &[], None), Severity::Warning, "many cached scripts", &["1,000 scripts, 5 MiB"]);
 }
 
 #[test]
 fn jumps_are_told_in_both_directions() {
     for (used, then, title, words) in [
-        (GIB, GIB * 2 / 3, "memory jumped", "1.0 GiB now, 682.7 MiB before, 1 h ago (+50.0%)"),
-        (GIB, 2 * GIB, "memory fell", "1.0 GiB now, 2.0 GiB before, 1 h ago (-50.0%)"),
+        (GIB, GIB * 2 / 3, "memory jumped", "1 GiB now, 682.7 MiB before, 1 h ago (+50.0%)"),
+        (GIB, 2 * GIB, "memory fell", "1 GiB now, 2 GiB before, 1 h ago (-50.0%)"),
         (10 * MIB, GIB, "memory fell", "(-99.0%)"),
     ] {
         // So near that it is not also full soon.
@@ -253,7 +256,7 @@ fn jumps_are_told_in_both_directions() {
 #[test]
 fn what_fills_up_is_said_before_it_is_full() {
     let then = before(GIB - 256 * MIB, HOUR);
-    let words = ["256.0 MiB more in 1 h: at this rate maxmemory (4.0 GiB) is reached in 12 h"];
+    let words = ["256 MiB more in 1 h: at this rate maxmemory (4 GiB) is reached in 12 h"];
     assert_one(&judged(&calm(), &[], Some(&then)), Severity::Warning, "full soon", &words);
     for (figures, previous) in [
         (Figures { policy: "allkeys-lru".into(), ..calm() }, then.clone()),
