@@ -114,7 +114,7 @@ impl Tally {
             ((kind != "string").then_some(length), &mut known.by_length),
         ];
         for (rank, top) in takers {
-            if let Some(rank) = rank.filter(|rank| top.would_take(*rank)) {
+            if let Some(rank) = rank.filter(|rank| top.would_take(*rank, &entry.key)) {
                 top.add(rank, Key { name: entry.key.clone(), kind: kind.clone(), bytes, length, lasting });
             }
         }

@@ -38,16 +38,18 @@ impl Top {
         Self { capacity, keys: BinaryHeap::new() }
     }
 
-    /// Whether a key of that rank would be taken in: most keys need not be copied to be turned away.
-    pub(crate) fn would_take(&self, rank: u64) -> bool {
+    /// Whether a key of that rank and name would be taken in: most keys need not be copied to be turned away.
+    pub(crate) fn would_take(&self, rank: u64, name: &[u8]) -> bool {
+        let beats = |least: &Ranked| (rank, Reverse(name)) > (least.rank, Reverse(least.key.0.name.as_slice()));
         self.capacity > 0
-            && (self.keys.len() < self.capacity || self.keys.peek().is_some_and(|Reverse(least)| rank >= least.rank))
+            && (self.keys.len() < self.capacity || self.keys.peek().is_some_and(|Reverse(least)| beats(least)))
     }
 
     pub(crate) fn add(&mut self, rank: u64, mut key: Key) {
         key.name.truncate(NAME);
         // A scan may come by a key twice.
-        if !self.would_take(rank) || self.keys.iter().any(|Reverse(known)| known.key.0.name == key.name) {
+        let known = self.keys.iter().any(|Reverse(known)| known.key.0.name == key.name);
+        if known || !self.would_take(rank, &key.name) {
             return;
         }
         self.keys.push(Reverse(Ranked { rank, key: Reverse(key) }));

@@ -9,12 +9,12 @@ fn keys(server: &Server, code: i32, arguments: &[&str]) -> Value {
     report("redis-keys", server, code, arguments)
 }
 
-/// 3,000 sessions that end, 1,000 carts of which half do, a list, a stream, keys without prefix.
+/// Names of the same length, so that what is the biggest hangs on no allocator: 3,000 sessions that end, 1,000 carts of which half do, a list, a stream, keys without prefix.
 fn shop() -> Server {
     let server = Server::start(&[]);
-    server.lines((0..3_000).map(|number| format!("SET session:{number} {} EX 3600", "x".repeat(100))));
-    server.lines((0..1_000).map(|number| format!("HSET cart:{}:{number} apples 1 pears 2", number % 2)));
-    server.lines((0..500).map(|number| format!("EXPIRE cart:0:{} 3600", number * 2)));
+    server.lines((0..3_000).map(|number| format!("SET session:{number:04} {} EX 3600", "x".repeat(100))));
+    server.lines((0..1_000).map(|number| format!("HSET cart:{}:{number:04} apples 1 pears 2", number % 2)));
+    server.lines((0..500).map(|number| format!("EXPIRE cart:0:{:04} 3600", number * 2)));
     server.lines((0..2_000).map(|number| format!("RPUSH queue:mail {number}")));
     server.lines((0..20).map(|number| format!("XADD events * number {number}")));
     server.lines([
@@ -40,7 +40,6 @@ fn the_reports_are_written_for_people() {
         assert_eq!(run.stderr, "", "{run}");
         reports += &format!("$ host run redis-keys {}\n{}\n", arguments.join(" "), run.stdout);
     }
-    // Of keys of the same size the first names are shown: what sizes are the same hangs on the version.
     insta::with_settings!({ filters => FIGURES }, { insta::assert_snapshot!(reports) });
 }
 
@@ -155,4 +154,15 @@ fn no_value_is_read_and_nothing_is_blocked() {
     }
     assert!(server.has_called("scan") && server.has_called("memory|usage"));
     assert_eq!(server.keys(), ALL);
+}
+
+#[test]
+fn any_number_of_keys_and_prefixes_fits_in_a_little_memory() {
+    let server = Server::start(&[]);
+    server.call(&["EVAL", "for i = 1, 100000 do redis.call('SET', 'prefix-' .. i .. ':x', 'y') end", "0"]);
+    server.call(&["EVAL", "for i = 1, 1000 do redis.call('SET', 'many:' .. i, 'y') end", "0"]);
+    let report = keys(&server, 0, &["--memory", "8MiB"]);
+    assert_eq!(counted(&report, "keys", None), 101_000);
+    assert_eq!(counted(&report, "prefix_keys", Some("many:*")), 1_000);
+    assert_eq!(counted(&report, "prefix_keys", Some("other prefixes")), 100_000 - 9);
 }
