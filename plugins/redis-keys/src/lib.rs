@@ -153,7 +153,8 @@ impl View<'_> {
     fn kind(&self, kind: &KindSeen) {
         let list = |keys: &[Key]| keys.iter().map(named).collect::<Vec<_>>().join("\n");
         let mut detail = format!("{}\nbiggest:\n{}", self.sum(kind.sum), list(&kind.biggest));
-        if kind.longest.first().is_some_and(|key| key.length > 0) && kind.longest != kind.biggest {
+        let length = |keys: &[Key]| keys.iter().map(|key| key.length).max().unwrap_or_default();
+        if length(&kind.longest) > length(&kind.biggest) {
             detail += &format!("\nlongest:\n{}", list(&kind.longest));
         }
         Finding::ok(&kind.name, "keys by kind").detail(detail).report();
