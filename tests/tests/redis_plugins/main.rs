@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
 
 mod cleanup;
+mod interrupted;
 mod keys;
 mod memory;
 mod persistence;
