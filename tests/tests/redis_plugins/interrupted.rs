@@ -62,11 +62,11 @@ fn connect(client: UnixStream, server: &Path, left: &Arc<AtomicUsize>) {
     });
 }
 
-const KEYS: u64 = 50_000;
+const KEYS: u32 = 50_000;
 
 fn server() -> Server {
-    let server = Server::start(&["--enable-debug-command", "yes"]);
-    server.call(&["DEBUG", "POPULATE", &KEYS.to_string(), "session"]);
+    let server = Server::start(&[]);
+    server.fill("session", KEYS, 10);
     server
 }
 
@@ -79,7 +79,7 @@ fn assert_stopped(output: &Output, done: u64) {
     let outcome = report["run"]["outcome"].as_str().unwrap();
     assert!(matches!(outcome, "unavailable" | "failed"), "{output}");
     let error = report["error"].as_str().unwrap();
-    assert!(error.starts_with("stopped after ") && done > 0 && done < KEYS, "{done}: {output}");
+    assert!(error.starts_with("stopped after ") && done > 0 && done < KEYS.into(), "{done}: {output}");
 }
 
 #[test]
@@ -99,6 +99,6 @@ fn keys_that_were_removed_are_counted_though_the_run_fails() {
     let removed = counted(&output.report(), "keys_removed", None);
     assert_stopped(&output, removed);
     // Of the last batch no answer may have come.
-    let gone = KEYS - server.keys();
+    let gone = u64::from(KEYS) - server.keys();
     assert!(gone >= removed && gone - removed <= 50, "{gone} gone, {removed} counted");
 }

@@ -130,13 +130,7 @@ fn a_sample_estimates_all() {
 #[test]
 fn names_of_any_bytes_are_told_apart() {
     let server = Server::start(&[]);
-    server.lines([
-        r#"SET "a:\xff\n\x1b[31mred" x"#.to_owned(),
-        r#"SET "a:\xfe" x"#.to_owned(),
-        r#"SET "\x00:1" x"#.to_owned(),
-        r#"SET "größe:1" x"#.to_owned(),
-        r#"SET "" x"#.to_owned(),
-    ]);
+    server.set(&[b"a:\xff\n\x1b[31mred", b"a:\xfe", b"\x00:1", "größe:1".as_bytes(), b""]);
     let report = keys(&server, 1, &["big-bytes=1"]);
     for subject in [r"a:\xff\x0a\x1b[31mred", r"a:\xfe", r"\x00:1", "größe:1", ""] {
         finding(&report, "big key", Some(subject));
@@ -159,8 +153,8 @@ fn no_value_is_read_and_nothing_is_blocked() {
 #[test]
 fn any_number_of_keys_and_prefixes_fits_in_a_little_memory() {
     let server = Server::start(&[]);
-    server.call(&["EVAL", "for i = 1, 100000 do redis.call('SET', 'prefix-' .. i .. ':x', 'y') end", "0"]);
-    server.call(&["EVAL", "for i = 1, 1000 do redis.call('SET', 'many:' .. i, 'y') end", "0"]);
+    server.ask(&["EVAL", "for i = 1, 100000 do redis.call('SET', 'prefix-' .. i .. ':x', 'y') end", "0"]);
+    server.fill("many", 1_000, 1);
     let report = keys(&server, 0, &["--memory", "8MiB"]);
     assert_eq!(counted(&report, "keys", None), 101_000);
     assert_eq!(counted(&report, "prefix_keys", Some("many:*")), 1_000);

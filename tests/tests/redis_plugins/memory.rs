@@ -15,15 +15,13 @@ fn memory(server: &Server, code: i32, arguments: &[&str]) -> Value {
 /// A server with so many keys of that many bytes.
 fn filled(settings: &[&str], keys: u32, bytes: u32) -> Server {
     let server = Server::start(settings);
-    server.call(&["DEBUG", "POPULATE", &keys.to_string(), "key", &bytes.to_string()]);
+    server.fill("key", keys, bytes);
     server
 }
 
-const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
-
 #[test]
 fn the_reports_are_written_for_people() {
-    let server = filled(&[&DEBUG[..], &["--maxmemory", "64mb"]].concat(), 1_000, 100);
+    let server = filled(&["maxmemory 64mb"], 1_000, 100);
     let mut reports = String::new();
     for arguments in [&[][..], &["warn-percent=1", "critical-percent=2"]] {
         let run = task("run", "redis-memory", &server, "", arguments).run();
@@ -36,8 +34,7 @@ fn the_reports_are_written_for_people() {
 #[test]
 fn a_server_that_cannot_evict_is_told_before_it_is_full() {
     for policy in ["noeviction", "volatile-lru", "allkeys-lru"] {
-        let settings = ["--maxmemory", "16mb", "--maxmemory-policy", policy];
-        let server = filled(&[&DEBUG[..], &settings].concat(), 14_000, 1_000);
+        let server = filled(&["maxmemory 16mb", &format!("maxmemory-policy {policy}")], 14_000, 1_000);
         let used: u64 = server.info("used_memory").parse().unwrap();
         assert!(used > 14 << 20, "{used}");
         match policy {
@@ -63,7 +60,7 @@ fn a_server_that_cannot_evict_is_told_before_it_is_full() {
 
 #[test]
 fn evictions_are_counted() {
-    let server = Server::start(&["--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"]);
+    let server = Server::start(&["maxmemory 4mb", "maxmemory-policy allkeys-lru"]);
     server.lines((0..8_000).map(|number| format!("SET key:{number} {}", "x".repeat(1_000))));
     let evicted: u64 = server.info("evicted_keys").parse().unwrap();
     assert!(evicted > 2_000, "{evicted}");
@@ -88,7 +85,7 @@ fn having_no_limit_is_as_bad_as_the_operator_says() {
 
 #[test]
 fn a_client_that_does_not_read_is_named() {
-    let server = Server::start(&["--maxmemory", "512mb"]);
+    let server = Server::start(&["maxmemory 512mb"]);
     server.lines([format!("SET big {}", "x".repeat(1_000_000))]);
     let mut deaf = UnixStream::connect(server.socket()).unwrap();
     deaf.write_all(b"CLIENT SETNAME reporter\r\n").unwrap();
@@ -114,15 +111,15 @@ fn a_client_that_does_not_read_is_named() {
 
 #[test]
 fn scripts_that_pile_up_are_said() {
-    let server = Server::start(&["--maxmemory", "512mb"]);
-    server.lines((0..1_000).map(|number| format!("SCRIPT LOAD \"return {number}\"")));
+    let server = Server::start(&["maxmemory 512mb"]);
+    server.lines((0..1_000).map(|number| format!("SCRIPT LOAD return({number})")));
     let report = memory(&server, 1, &[]);
     assert_says(&report, "many cached scripts", &["1,000 scripts", "KEYS and ARGV", "SCRIPT FLUSH"]);
 }
 
 #[test]
 fn jumps_are_told_from_run_to_run_and_a_rehearsal_keeps_nothing() {
-    let server = filled(&[&DEBUG[..], &["--maxmemory", "512mb"]].concat(), 2_000, 1_000);
+    let server = filled(&["maxmemory 512mb"], 2_000, 1_000);
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("redis-memory.state");
     let binding = format!("state={},write", directory.path().display());
@@ -134,7 +131,7 @@ fn jumps_are_told_from_run_to_run_and_a_rehearsal_keeps_nothing() {
     let first = std::fs::read_to_string(&state).unwrap();
     assert_eq!(complaints(&memory(&server, 0, &arguments)), []);
 
-    server.call(&["DEBUG", "POPULATE", "8000", "more", "1000"]);
+    server.fill("more", 8_000, 1_000);
     let report = memory(&server, 1, &arguments);
     assert_eq!(complaints(&report), [("warning", "memory jumped")]);
     assert_says(&report, "memory jumped", &["now", "before", "(+", "redis-keys"]);
