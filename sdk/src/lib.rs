@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod docker;
 pub mod files;
 pub mod parameters;
 pub mod redis;
@@ -21,7 +22,9 @@ pub mod prelude {
 
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
-    pub use crate::{Choice, Context as _, Failure, Parameters, Result, bail, files, params, redis, sql, task, tls};
+    pub use crate::{
+        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, params, redis, sql, task, tls,
+    };
 }
 
 /// The contract's own bindings, for what the rest of this crate does not wrap.

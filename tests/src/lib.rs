@@ -5,6 +5,7 @@
 
 pub mod certificates;
 mod databases;
+pub mod docker;
 mod host;
 mod redis;
 

@@ -18,24 +18,35 @@ pub(super) struct MariaDbPrograms {
     pub(super) mariadbd: PathBuf,
 }
 
+pub(super) struct DockerPrograms {
+    pub(super) dockerd: PathBuf,
+    pub(super) docker: PathBuf,
+    pub(super) registry: PathBuf,
+}
+
 pub(super) struct Programs {
     pub(super) postgres: Option<PostgresPrograms>,
     pub(super) mariadb: Option<MariaDbPrograms>,
     pub(super) redis: PathBuf,
+    pub(super) docker: Option<DockerPrograms>,
 }
 
 struct Found {
     postgres: Option<PostgresPrograms>,
     mariadb: Option<MariaDbPrograms>,
     redis: Option<PathBuf>,
+    docker: Option<DockerPrograms>,
+    busybox: Option<PathBuf>,
 }
 
 /// Finds the programs of the servers that are wanted; none that is wanted is missing from the answer.
-pub(super) async fn programs(postgres: bool, mariadb: bool) -> anyhow::Result<Programs> {
+pub(super) async fn programs(postgres: bool, mariadb: bool, docker: bool) -> anyhow::Result<Programs> {
     let find = || Found {
         postgres: postgres.then(find_postgres).flatten(),
         mariadb: mariadb.then(find_mariadb).flatten(),
         redis: find_redis(),
+        docker: docker.then(find_docker).flatten(),
+        busybox: program("busybox", &["/bin", "/usr/bin"].map(PathBuf::from)),
     };
     let missing = |found: &Found| {
         let mut packages = Vec::new();
@@ -47,6 +58,12 @@ pub(super) async fn programs(postgres: bool, mariadb: bool) -> anyhow::Result<Pr
         }
         if found.redis.is_none() {
             packages.push("redis-server");
+        }
+        if docker && found.docker.is_none() {
+            packages.extend(["docker.io", "docker-registry"]);
+        }
+        if found.busybox.is_none() {
+            packages.push("busybox-static");
         }
         packages
     };
@@ -64,23 +81,33 @@ pub(super) async fn programs(postgres: bool, mariadb: bool) -> anyhow::Result<Pr
         found = find();
     }
     let packages = missing(&found);
-    let Found { postgres, mariadb, redis: Some(redis) } = found else {
+    let Found { postgres, mariadb, redis: Some(redis), docker, busybox: _ } = found else {
         bail!("{}", wanting(&packages));
     };
     if !packages.is_empty() {
         bail!("{}", wanting(&packages));
     }
-    Ok(Programs { postgres, mariadb, redis })
+    Ok(Programs { postgres, mariadb, redis, docker })
 }
 
 fn wanting(packages: &[&str]) -> String {
     format!(
-        "the tests need the programs of PostgreSQL (initdb, postgres), MariaDB (mariadb-install-db, mariadbd) and Redis \
-         (redis-server); on Debian or Ubuntu: `sudo apt-get install {}`. For PostgreSQL and MariaDB, servers that are \
+        "the tests need the programs of PostgreSQL (initdb, postgres), MariaDB (mariadb-install-db, mariadbd), Redis \
+         (redis-server) and Docker (dockerd, docker, docker-registry, and a static busybox); on Debian or Ubuntu: `sudo apt-get install {}`. For PostgreSQL and MariaDB, servers that are \
          running do as well, each named by the URL of an administrator: TASKHOST_TEST_POSTGRES=postgres://..., \
-         TASKHOST_TEST_MYSQL=mysql://...",
+         TASKHOST_TEST_MYSQL=mysql://...; dockerd is started as root only, and TASKHOST_TEST_DOCKER=unix:///... names an \
+         engine for tests instead",
         packages.join(" ")
     )
+}
+
+fn find_docker() -> Option<DockerPrograms> {
+    let directories = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"].map(PathBuf::from);
+    Some(DockerPrograms {
+        dockerd: program("dockerd", &directories)?,
+        docker: program("docker", &directories)?,
+        registry: program("docker-registry", &directories)?,
+    })
 }
 
 fn find_redis() -> Option<PathBuf> {

@@ -1,8 +1,9 @@
-//! The database servers that the tests talk to: those that the environment names, else private ones, on free ports of
+//! The servers that the tests talk to: those that the environment names, else private ones, on free ports of
 //! the loopback, in a temporary directory. Exactly what was started here is stopped again, however xtask ends; a
 //! server that someone else runs is never touched.
 
 mod account;
+mod docker;
 mod install;
 mod mariadb;
 mod postgres;
@@ -24,7 +25,13 @@ use account::Account;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Names the servers to the tests.
-const VARIABLES: [&str; 3] = ["TASKHOST_TEST_POSTGRES", "TASKHOST_TEST_MYSQL", "TASKHOST_TEST_REDIS"];
+const VARIABLES: [&str; 5] = [
+    "TASKHOST_TEST_POSTGRES",
+    "TASKHOST_TEST_MYSQL",
+    "TASKHOST_TEST_REDIS",
+    "TASKHOST_TEST_DOCKER",
+    "TASKHOST_TEST_REGISTRY",
+];
 /// Names the program of Redis to the tests that start a server of their own, to break it.
 const REDIS_PROGRAM: &str = "TASKHOST_TEST_REDIS_SERVER";
 /// Names the certificate that the servers' own are signed with.
@@ -39,19 +46,20 @@ const OWNER: &str = "owner";
 pub(crate) struct Servers {
     environment: Vec<(&'static str, String)>,
     running: Vec<Server>,
-    _directory: Option<tempfile::TempDir>,
+    directory: Option<tempfile::TempDir>,
 }
 
 impl Servers {
     /// Starts those that the environment does not name.
     pub(crate) async fn start(workspace: &Workspace) -> anyhow::Result<Self> {
-        let [postgres_named, mariadb_named, redis_named] = VARIABLES.map(|name| std::env::var_os(name).is_some());
+        let [postgres_named, mariadb_named, redis_named, docker_named, registry_named] =
+            VARIABLES.map(|name| std::env::var_os(name).is_some());
         // Redis is always wanted: some tests start one of their own.
-        let programs = install::programs(!postgres_named, !mariadb_named).await?;
+        let programs = install::programs(!postgres_named, !mariadb_named, !docker_named || !registry_named).await?;
         let redis = (REDIS_PROGRAM, programs.redis.display().to_string());
-        if postgres_named && mariadb_named && redis_named {
+        if postgres_named && mariadb_named && redis_named && docker_named && registry_named {
             println!("those that {} name", VARIABLES.join(" and "));
-            return Ok(Self { environment: vec![redis], running: vec![], _directory: None });
+            return Ok(Self { environment: vec![redis], running: vec![], directory: None });
         }
 
         // Servers refuse to run as root and must reach their directory as another user, so it is not under target/.
@@ -61,7 +69,7 @@ impl Servers {
         let directory = builder.prefix(PREFIX).permissions(passable).tempdir()?;
         let path = directory.path().to_owned();
         std::fs::write(path.join(OWNER), std::process::id().to_string())?;
-        let mut servers = Self { environment: vec![redis], running: vec![], _directory: Some(directory) };
+        let mut servers = Self { environment: vec![redis], running: vec![], directory: Some(directory) };
         let certificates = path.join("tls");
         process::succeed(workspace.command(workspace.binary("world")).arg("server-certificate").arg(&certificates))
             .await?;
@@ -82,6 +90,18 @@ impl Servers {
             servers.running.push(server);
             servers.environment.push((VARIABLES[2], url));
         }
+        if let Some(programs) = &programs.docker {
+            if !docker_named {
+                let (server, url) = docker::start(programs, &path)?;
+                servers.running.push(server);
+                servers.environment.push((VARIABLES[3], url));
+            }
+            if !registry_named {
+                let (server, address) = docker::registry(&programs.registry, &path)?;
+                servers.running.push(server);
+                servers.environment.push((VARIABLES[4], address));
+            }
+        }
         Ok(servers)
     }
 
@@ -98,6 +118,9 @@ impl Drop for Servers {
             server.ask_to_stop();
         }
         self.running.clear();
+        if let Some(directory) = &self.directory {
+            docker::unmount_below(directory.path());
+        }
     }
 }
 
@@ -173,6 +196,7 @@ fn remove_leftovers() {
         let owner = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
         let owner = owner.parse().ok().and_then(Pid::from_raw);
         if owner.is_some_and(|owner| test_kill_process(owner) == Err(rustix::io::Errno::SRCH)) {
+            docker::unmount_below(&entry.path());
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

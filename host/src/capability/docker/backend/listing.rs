@@ -31,8 +31,22 @@ const HEALTH_OUTPUT: usize = 4 * 1024;
 impl Engine {
     /// The containers in the scope that a filter chooses.
     pub(crate) async fn containers(&self, sizes: bool) -> Result<Vec<wit::Container>, Error> {
-        let found = self.all_containers(sizes).await?;
-        Ok(found.iter().filter_map(|container| self.container_seen(container)).collect())
+        let mut seen = Vec::new();
+        for mut container in self.all_containers(sizes).await? {
+            // Once its name means another image, the engine lists an image's id instead.
+            let named = container.image.as_deref().is_some_and(|image| !is_id(image));
+            if !named {
+                let id = container.id.clone().unwrap_or_default();
+                match self.within(self.client.inspect_container(&id, None)).await {
+                    Ok(found) => container.image = found.config.and_then(|config| config.image),
+                    // Removed while it was listed.
+                    Err(Error::NotFound(_)) => continue,
+                    Err(error) => return Err(error),
+                }
+            }
+            seen.extend(self.container_seen(&container));
+        }
+        Ok(seen)
     }
 
     async fn all_containers(&self, size: bool) -> Result<Vec<models::ContainerSummary>, Error> {
@@ -52,7 +66,7 @@ impl Engine {
             name: name.into(),
             image: image.into(),
             image_id: found.image_id.clone().unwrap_or_default(),
-            state: found.state.map(|state| state_of(state.as_ref())).unwrap_or(wit::ContainerState::Dead),
+            state: found.state.map_or(wit::ContainerState::Dead, |state| state_of(state.as_ref())),
             status: found.status.clone().unwrap_or_default(),
             created: found.created.unwrap_or_default(),
             labels: self.labels(&labels),
@@ -177,7 +191,7 @@ impl Engine {
             let (name, labels) = (network.name.unwrap_or_default(), network.labels.unwrap_or_default());
             let id = network.id.unwrap_or_default();
             self.grant.sees_named(&name, |label| labels.get(label).map(String::as_str)).then(|| wit::Network {
-                containers: used.networks.get(&id).copied().unwrap_or_default(),
+                containers: [&id, &name].iter().filter_map(|key| used.networks.get(*key)).sum(),
                 driver: network.driver.unwrap_or_default(),
                 created: network.created.as_deref().and_then(seconds).unwrap_or_default(),
                 labels: self.labels(&labels),
@@ -212,8 +226,9 @@ impl Engine {
         for container in self.all_containers(false).await? {
             *used.images.entry(container.image_id.unwrap_or_default()).or_default() += 1;
             let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-            for id in networks.into_values().filter_map(|network| network.network_id) {
-                *used.networks.entry(id).or_default() += 1;
+            // By name, too: a container that never ran has not yet met its network's id.
+            for (name, network) in networks {
+                *used.networks.entry(network.network_id.filter(|id| !id.is_empty()).unwrap_or(name)).or_default() += 1;
             }
             for volume in container.mounts.unwrap_or_default().into_iter().filter_map(|mount| mount.name) {
                 *used.volumes.entry(volume).or_default() += 1;
@@ -307,7 +322,7 @@ fn count(usage: &mut wit::Usage, active: bool, bytes: u64) {
 
 fn mount(mount: models::MountPoint) -> wit::Mount {
     wit::Mount {
-        kind: mount.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+        kind: mount.typ.unwrap_or_default(),
         source: mount.name.or(mount.source).unwrap_or_default(),
         destination: mount.destination.unwrap_or_default(),
         writable: mount.rw.unwrap_or_default(),
@@ -330,6 +345,10 @@ fn state_of(word: &str) -> wit::ContainerState {
 fn is_anonymous(name: &str, labels: &HashMap<String, String>) -> bool {
     labels.contains_key("com.docker.volume.anonymous")
         || (name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn is_id(image: &str) -> bool {
+    image.starts_with("sha256:") || is_abbreviation(image)
 }
 
 /// Long enough to mean one thing, and nothing but an id.

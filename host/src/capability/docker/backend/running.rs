@@ -4,10 +4,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::{
-    AttachContainerOptions, ListContainersOptions, RemoveContainerOptions, WaitContainerOptions,
-};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use bollard::query_parameters::{ListContainersOptions, LogsOptions, RemoveContainerOptions, WaitContainerOptions};
 use bytes::Bytes;
 use futures::StreamExt as _;
 
@@ -62,22 +60,14 @@ impl Engine {
     }
 
     async fn attended(&self, id: &str, sink: &Sink<Bytes>) -> Result<i64, Error> {
-        let options =
-            AttachContainerOptions { stream: true, stdout: true, stderr: true, logs: true, ..Default::default() };
-        let attached = sink.unless_let_go(self.within(self.client.attach_container(id, Some(options)))).await??;
-        let wait = WaitContainerOptions { condition: "next-exit".into() };
-        let mut wait = Box::pin(self.client.wait_container(id, Some(wait)));
-        // Asked for before the start, so that no end is missed.
-        let first = futures::poll!(wait.next());
         sink.unless_let_go(self.start(id)).await??;
-        let mut output = attached.output;
+        let follow = LogsOptions { follow: true, stdout: true, stderr: true, tail: "all".into(), ..Default::default() };
+        let mut output = Box::pin(self.client.logs(id, Some(follow)));
         while let Some(piece) = sink.unless_let_go(output.next()).await? {
             sink.give(piece.map_err(from_client)?.into_bytes()).await?;
         }
-        let ended = match first {
-            std::task::Poll::Ready(ended) => ended,
-            std::task::Poll::Pending => sink.unless_let_go(wait.next()).await?,
-        };
+        let wait = WaitContainerOptions { condition: "not-running".into() };
+        let ended = sink.unless_let_go(Box::pin(self.client.wait_container(id, Some(wait))).next()).await?;
         match ended {
             Some(Ok(ended)) => Ok(ended.status_code),
             // The library makes an error of every code but 0.
@@ -107,8 +97,6 @@ fn container(image: &Reference, options: wit::RunOptions, ceiling: Ceiling) -> C
         cmd: (!options.command.is_empty()).then_some(options.command),
         env: Some(options.environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect()),
         labels: Some(HashMap::from([(MARK.to_owned(), until.as_secs().to_string())])),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
         network_disabled: Some(true),
         host_config: Some(HostConfig {
             memory,
@@ -120,6 +108,14 @@ fn container(image: &Reference, options: wit::RunOptions, ceiling: Ceiling) -> C
             privileged: Some(false),
             readonly_rootfs: Some(true),
             cap_drop: Some(vec!["ALL".into()]),
+            // The engine's own choice may be one that cannot be read back; the size is all that a run can fill a disk with.
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("json-file".into()),
+                config: Some(HashMap::from([
+                    ("max-size".to_owned(), "64m".to_owned()),
+                    ("max-file".to_owned(), "2".to_owned()),
+                ])),
+            }),
             security_opt: Some(vec!["no-new-privileges".into()]),
             ..Default::default()
         }),
