@@ -247,6 +247,11 @@ impl RedisServer {
         Client::connect(&self.url())
     }
 
+    /// Adds a line to its configuration, for when it is started anew.
+    pub fn set(&mut self, line: &str) {
+        self.settings.push(line.into());
+    }
+
     /// Ends it at once, and starts it anew on the same port.
     pub fn restart(&mut self) {
         self.kill();

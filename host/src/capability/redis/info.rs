@@ -110,7 +110,7 @@ mod tests {
                 "8.1.1",
                 80_101,
             ),
-            ("redis_version:7.4.0\r\ndragonfly_version:df-v1.2\r\n", Product::Other, "df-v1.2", 0),
+            ("redis_version:7.4.0\r\ndragonfly_version:v1.2.3\r\n", Product::Other, "v1.2.3", 10_203),
             ("redis_version:8.0-rc1\r\nredis_mode:standalone\r\n", Product::Redis, "8.0-rc1", 80_000),
             ("", Product::Other, "", 0),
         ] {
