@@ -14,10 +14,10 @@ fn a_server_says_what_it_is() {
     assert!(server.contains(version) && server.ends_with(&format!(" {}", database.number())), "{server}");
     let info = bound.done("info server memory");
     assert!(info.contains("server.run_id=") && info.contains("memory.used_memory="), "{info}");
+    // The findings are cut at 4 KiB; the number of all fields is not.
     let all = bound.done("info");
-    assert!(all.contains("replication.role=master") && all.contains("commandstats."), "{all}");
+    assert!(all.starts_with("server.redis_version=") && all.len() > 4_000, "{all}");
     assert!(bound.done("last-save").parse::<i64>().unwrap() > 0);
-    assert!(bound.done("clients").contains("name=taskhost"));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn keys_are_measured_in_the_order_asked() {
         "measure m text",
         "measure i text",
         "measure l text",
-        "measure none text gone",
+        "measure - text gone",
         "measure k %FF%00%0A%20key",
         "get text gone list %FF%00%0A%20key",
         "size",
@@ -111,12 +111,19 @@ fn a_reply_that_is_too_large_is_an_error_and_harms_nothing_else() {
 fn passwords_are_left_out_of_the_configuration_and_arguments_out_of_the_slow_log() {
     let server = RedisServer::start(&["requirepass hunter2", "masterauth hunter3", "slowlog-log-slower-than 0"]);
     server.client().run(&["SET", "key", "swordfish"]);
-    let reading =
-        bound(server.url(), "").run(&["configuration *", "configuration maxmemory requirepass", "slowlog 100"]);
+    let reading = bound(server.url(), "").run(&[
+        "configuration *pass* *auth* *user*",
+        "configuration maxmemory requirepass",
+        "slowlog 100",
+        "clients",
+    ]);
     let settings = reading.done(0);
-    assert!(settings.contains("maxmemory-policy=") && settings.contains("tls-auth-clients="), "{settings}");
+    let names: Vec<_> = settings.lines().filter_map(|line| line.split('=').next()).collect();
+    assert!(names.contains(&"masteruser") && names.contains(&"tls-auth-clients"), "{settings}");
+    assert!(!names.iter().any(|name| ["requirepass", "masterauth", "tls-key-file-pass"].contains(name)), "{settings}");
     assert_eq!(reading.done(1), "maxmemory=0");
     assert!(reading.done(2).lines().any(|line| line == "SET"), "{}", reading.done(2));
+    assert!(reading.done(3).contains(" name=taskhost "), "{}", reading.done(3));
     let administering = bound(server.url(), ",admin").run(&["slowlog 100"]);
     assert!(administering.done(0).contains("SET key swordfish"), "{}", administering.done(0));
     let everything = format!("{}{}", reading.output, reading.report);

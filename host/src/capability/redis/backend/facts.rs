@@ -82,7 +82,8 @@ impl Wanted {
         for entry in entries {
             if self.facts.contains(Facts::LENGTH) && length_of(entry).is_some() {
                 entry.length = told(replies.next())?.as_ref().and_then(unsigned);
-            } else if !self.facts.contains(Facts::KIND) {
+            }
+            if !self.facts.contains(Facts::KIND) {
                 entry.kind = None;
             }
         }
