@@ -53,7 +53,7 @@ fn keys_are_measured_in_the_order_asked() {
     let memory: u64 = run.done(2).strip_prefix("text memory=").unwrap().parse().unwrap();
     assert!(memory > 5);
     assert!(run.done(3).starts_with("text idle="));
-    assert_eq!(run.done(4), "text length=5");
+    assert_eq!(run.done(4), "text string length=5");
     assert_eq!(run.done(5), "text\nnone");
     assert_eq!(run.done(6), "%FF%00%0A%20key string");
     assert_eq!(run.done(7), "hello none none %00%FF");

@@ -67,7 +67,7 @@ fn each_fact_is_given_where_it_was_asked_for() {
     ]);
     assert!(run.done(0).ends_with("\na string length=5\nb list length=2"), "{}", run.done(0));
     assert!(run.done(1).ends_with("\na\nb"), "{}", run.done(1));
-    assert!(run.done(2).ends_with("\na length=5\nb length=2"), "{}", run.done(2));
+    assert!(run.done(2).ends_with("\na string length=5\nb list length=2"), "{}", run.done(2));
     assert!(run.done(3).ends_with("\na string\nb list"), "{}", run.done(3));
 }
 

@@ -83,7 +83,7 @@ impl Wanted {
             if self.facts.contains(Facts::LENGTH) && length_of(entry).is_some() {
                 entry.length = told(replies.next())?.as_ref().and_then(unsigned);
             }
-            if !self.facts.contains(Facts::KIND) {
+            if !self.facts.contains(Facts::KIND) && !self.facts.contains(Facts::LENGTH) {
                 entry.kind = None;
             }
         }

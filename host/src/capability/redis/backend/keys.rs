@@ -27,7 +27,7 @@ pub(in super::super) async fn get(lease: &mut Lease, keys: &[Vec<u8>]) -> Result
         for length in lease.ask(&lengths).await? {
             match reply::good(length) {
                 Ok(length) => {
-                    total += reply::number(&length).and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
+                    total += reply::number(&length).and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
                 }
                 Err(Error::Server { code, .. }) if code == "WRONGTYPE" => {}
                 Err(error) => return Err(error),

@@ -31,8 +31,17 @@ pub(in super::super) struct Pool {
     target: Target,
     idle: Mutex<Vec<(Connection, Instant)>>,
     described: Mutex<HashMap<String, Option<Described>>>,
-    /// The user's name, if that may run every command.
-    almighty: Mutex<Option<Option<String>>>,
+    rights: Mutex<Rights>,
+}
+
+/// What the slot's user may do on the server.
+#[derive(Clone, Default)]
+enum Rights {
+    #[default]
+    NotAsked,
+    Some,
+    /// Every command, by this name.
+    All(String),
 }
 
 impl Pools {
@@ -46,7 +55,7 @@ impl Pools {
             target: target.clone(),
             idle: Mutex::default(),
             described: Mutex::default(),
-            almighty: Mutex::default(),
+            rights: Mutex::default(),
         });
         pools.push(Arc::clone(&pool));
         pool
@@ -149,20 +158,25 @@ impl Lease {
 
     /// The name of the slot's user, if that may run every command; asked once.
     pub(in super::super) async fn almighty_user(&mut self) -> Option<String> {
-        if let Some(known) = &*lock(&self.pool.almighty) {
-            return known.clone();
-        }
-        let user = self.ask_one(&["ACL", "WHOAMI"]).await.ok().and_then(|reply| reply::text(&reply));
-        // Without the right to ask, a user is no almighty one.
-        let known = match user {
-            None => None,
-            Some(user) => {
-                let rights = self.ask_one(&["ACL", "GETUSER", &user]).await.ok();
-                rights.filter(reply::has_every_right).map(|_| user)
+        let known = lock(&self.pool.rights).clone();
+        let rights = match known {
+            Rights::NotAsked => {
+                let user = self.ask_one(&["ACL", "WHOAMI"]).await.ok().and_then(|reply| reply::text(&reply));
+                let rights = match &user {
+                    Some(user) => self.ask_one(&["ACL", "GETUSER", user]).await.ok(),
+                    None => None,
+                };
+                // Without the right to ask, a user is no almighty one.
+                let all = user.filter(|_| rights.is_some_and(|rights| reply::has_every_right(&rights)));
+                all.map_or(Rights::Some, Rights::All)
             }
+            known => known,
         };
-        *lock(&self.pool.almighty) = Some(known.clone());
-        known
+        *lock(&self.pool.rights) = rights.clone();
+        match rights {
+            Rights::All(user) => Some(user),
+            Rights::Some | Rights::NotAsked => None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Commands, and what their replies say.
 
+use std::collections::BTreeSet;
+
 use redis::{Cmd, Value};
 
 use super::super::bindings::{self, Node};
@@ -87,10 +89,10 @@ pub(super) fn described(reply: &Value, subcommand: bool) -> Option<Described> {
     let one = |entry: &Value, own| {
         let Value::Array(fields) = entry else { return None };
         let words = |index: usize| {
-            let Some(Value::Array(words) | Value::Set(words)) = fields.get(index) else { return Default::default() };
+            let Some(Value::Array(words) | Value::Set(words)) = fields.get(index) else { return BTreeSet::new() };
             words.iter().filter_map(text).map(|word| word.trim_start_matches('@').to_ascii_lowercase()).collect()
         };
-        let flags: std::collections::BTreeSet<String> = words(2);
+        let flags: BTreeSet<String> = words(2);
         let first = fields.get(3).and_then(number).unwrap_or(0);
         let specs = matches!(fields.get(8), Some(Value::Array(specs) | Value::Set(specs)) if !specs.is_empty());
         let has_keys = first != 0 || specs || flags.contains("movablekeys");
@@ -144,11 +146,15 @@ fn add(reply: Value, nodes: &mut Vec<Node>) {
         })),
         Value::Set(items) => {
             nodes.push(Node::Set(count(items.len())));
-            items.into_iter().for_each(|item| add(item, nodes));
+            for item in items {
+                add(item, nodes);
+            }
         }
         Value::Array(items) | Value::Push { data: items, .. } => {
             nodes.push(Node::Array(count(items.len())));
-            items.into_iter().for_each(|item| add(item, nodes));
+            for item in items {
+                add(item, nodes);
+            }
         }
         Value::Map(pairs) => {
             nodes.push(Node::Map(count(pairs.len())));

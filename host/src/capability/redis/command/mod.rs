@@ -32,14 +32,12 @@ impl Name {
             is_name.then(|| text.to_ascii_uppercase())
         };
         let command = word(arguments.first()?)?;
-        let subcommand = match lists::CONTAINERS.contains(&command.as_str()) {
-            true => match arguments.get(1) {
-                Some(argument) => Some(word(argument)?),
-                // COMMAND alone is one.
-                None if command == "COMMAND" => None,
-                None => return None,
-            },
-            false => None,
+        let subcommand = match arguments.get(1) {
+            _ if !lists::CONTAINERS.contains(&command.as_str()) => None,
+            Some(argument) => Some(word(argument)?),
+            // COMMAND alone is one.
+            None if command == "COMMAND" => None,
+            None => return None,
         };
         Some(Self { command, subcommand })
     }
@@ -197,10 +195,9 @@ pub(super) fn judge_class(
         return (class(Kind::Administers, Impact::Change), Err(refusal));
     };
     if name.is_script() {
-        return match name.is(&["EVALSHA_RO"]) {
-            true => (class(Kind::Script, Impact::Observe), grant.allows(slot, Access::Read)),
-            false => (class(Kind::Script, Impact::Destroy), grant.allows(slot, Access::Write)),
-        };
+        let (impact, access) =
+            if name.is(&["EVALSHA_RO"]) { (Impact::Observe, Access::Read) } else { (Impact::Destroy, Access::Write) };
+        return (class(Kind::Script, impact), grant.allows(slot, access));
     }
     let harmless = name.is(lists::HARMLESS);
     let risky = !harmless
@@ -222,12 +219,11 @@ pub(super) fn judge_class(
         () if described.has("readonly") || name.is(lists::LOOKS) => Impact::Observe,
         () => Impact::Change,
     };
-    let verdict = match grant.grants_command(name) {
-        true => Ok(()),
-        false => Err(Refusal::NotGranted(format!(
+    let verdict = grant.grants_command(name).then_some(()).ok_or_else(|| {
+        Refusal::NotGranted(format!(
             "slot `{slot}` does not grant {name}, which is administrative; add `,admin,command={name}` to --redis {slot}=..."
-        ))),
-    };
+        ))
+    });
     (class(Kind::Administers, impact), verdict)
 }
 

@@ -33,7 +33,9 @@ impl Call {
         permit.charge("bytes", bytes)?;
         permit.bytes(bytes);
         let removed = if permit.rehearse() {
-            there.iter().for_each(|present| self.rehearsed.remove(&target, &present.key));
+            for present in &there {
+                self.rehearsed.remove(&target, &present.key);
+            }
             count
         } else {
             backend::unlink(&mut lease, &there).await?
@@ -59,10 +61,7 @@ impl Call {
             met.retain(|key| !self.rehearsed.is_gone(&target, key));
         }
         permit.charge("keys", met.len() as u64)?;
-        let set = match permit.rehearse() {
-            true => met.len() as u64,
-            false => backend::expire(&mut lease, &met, expiry).await?,
-        };
+        let set = if permit.rehearse() { met.len() as u64 } else { backend::expire(&mut lease, &met, expiry).await? };
         permit.rows(set);
         Ok(set)
     }
@@ -126,10 +125,8 @@ impl Call {
         if verdict.is_err() {
             return Ok((lease, class, vec![], verdict));
         }
-        let keys = match described.is_some_and(|described| described.has_keys) {
-            true => backend::command_keys(&mut lease, arguments).await?,
-            false => Some(vec![]),
-        };
+        let has_keys = described.is_some_and(|described| described.has_keys);
+        let keys = if has_keys { backend::command_keys(&mut lease, arguments).await? } else { Some(vec![]) };
         let verdict = command::judge_keys(&self.grant, &self.slot, name, class.kind, keys.as_deref());
         Ok((lease, class, keys.unwrap_or_default(), verdict))
     }
