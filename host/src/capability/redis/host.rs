@@ -96,15 +96,20 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         let target = options.pattern.as_deref().map(shown::key).unwrap_or_default();
         let mut permit = call.enter("scan", Impact::Observe, &target, call.grant.allows(&call.slot, Access::Read))?;
         let scan = call.scan(options);
-        if let Err(error) = scan.check() {
-            return settle(permit, Err(error));
-        }
+        let place = match scan.check() {
+            Ok(()) => scan.place().await,
+            Err(error) => Err(error),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(error) => return settle(permit, Err(error)),
+        };
         let (sender, receiver) = mpsc::channel(AHEAD);
         let (done, ended) = oneshot::channel();
         call.ticket.clone().start(async move {
             let give = |batch| async { sender.send(batch).await.map_err(|_| Error::GivenUp) };
             let scanned = tokio::select! {
-                (scanned, ended) = backend::scan(scan, give) => {
+                (scanned, ended) = backend::scan(scan, place, give) => {
                     permit.rows(scanned.matched);
                     settle(permit, ended.map(|()| scanned))
                 }

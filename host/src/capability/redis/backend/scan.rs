@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use redis::{Cmd, Value};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::bindings::{Entry, ScanOptions, Scanned};
 use super::super::error::Error;
@@ -40,9 +41,9 @@ impl Scan {
         Ok(())
     }
 
-    async fn lease(&self) -> Result<Lease, Error> {
-        let timeout = self.grant.timeout();
-        self.pool.lease(timeout, self.ticket.place(timeout).await?).await
+    /// A place among the run's connections, which is asked for before the walk begins.
+    pub(in super::super) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        self.ticket.place(self.grant.timeout()).await
     }
 
     /// One step of the server's. The grant's own glob spares keys that would be left out.
@@ -84,6 +85,7 @@ struct Progress {
 /// also when it ends badly.
 pub(in super::super) async fn scan<G: Future<Output = Result<(), Error>>>(
     scan: Scan,
+    place: OwnedSemaphorePermit,
     give: impl Fn(Vec<Entry>) -> G,
 ) -> (Scanned, Result<(), Error>) {
     let mut progress = Progress {
@@ -94,16 +96,17 @@ pub(in super::super) async fn scan<G: Future<Output = Result<(), Error>>>(
         seen: 0,
         scanned: Scanned { visited: 0, matched: 0, vanished: 0 },
     };
-    let ended = walk(&scan, &mut progress, give).await;
+    let ended = walk(&scan, place, &mut progress, give).await;
     (progress.scanned, ended)
 }
 
 async fn walk<G: Future<Output = Result<(), Error>>>(
     scan: &Scan,
+    place: OwnedSemaphorePermit,
     progress: &mut Progress,
     give: impl Fn(Vec<Entry>) -> G,
 ) -> Result<(), Error> {
-    let mut lease = scan.lease().await?;
+    let mut lease = scan.pool.lease(scan.grant.timeout(), place).await?;
     let before = Identity::of(&identifying(&mut lease).await?);
     let wanted = Wanted { facts: scan.options.facts, samples: scan.options.memory_samples };
     let mut attempts = 0;
@@ -164,7 +167,7 @@ async fn walk<G: Future<Output = Result<(), Error>>>(
 /// A new connection, if it leads to the same server as before: a cursor holds for as long as that runs.
 async fn resumed(scan: &Scan, before: &Identity, progress: &Progress, reason: &str) -> Result<Lease, Error> {
     let again = async {
-        let mut lease = scan.lease().await?;
+        let mut lease = scan.pool.lease(scan.grant.timeout(), scan.place().await?).await?;
         let now = Identity::of(&identifying(&mut lease).await?);
         Ok::<_, Error>((lease, now))
     };
