@@ -97,6 +97,8 @@ fn a_client_that_does_not_read_is_named() {
         line.contains("name=reporter") && omem.is_some_and(|omem| omem.parse::<u64>().unwrap() > 4 << 20)
     };
     wait_until("replies wait for the client", || server.call(&["CLIENT", "LIST"]).lines().any(held));
+    // What all clients hold together the server adds up now and then.
+    wait_until("the server knows", || server.info("mem_clients_normal").parse::<u64>().unwrap() > 4 << 20);
 
     let report = memory(&server, 1, &["client-memory=4MiB"]);
     assert_eq!(complaints(&report), [("warning", "client holds much memory")]);
