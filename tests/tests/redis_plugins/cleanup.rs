@@ -179,7 +179,7 @@ fn a_spent_budget_stops_it_and_says_how_far_it_came() {
     assert_eq!(report["run"]["outcome"], "over-budget", "{report:#}");
     let removed = counted(&report, "keys_removed", None);
     assert_eq!(server.keys(), KEYS - removed, "{report:#}");
-    assert!(removed <= 20 && removed >= 16, "{removed}");
+    assert!((16..=20).contains(&removed), "{removed}");
     assert!(report["error"].to_string().contains(&format!("stopped after {removed} keys")), "{report:#}");
 }
 
