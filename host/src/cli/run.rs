@@ -78,7 +78,7 @@ pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -
 async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
     let stem = std::path::Path::new(&arguments.plugin).file_stem().and_then(std::ffi::OsStr::to_str);
     let task = stem.unwrap_or(&arguments.plugin).to_owned();
-    let invalid = |error: String| Report::not_begun(&task, mode, Outcome::Invalid, error);
+    let invalid = |error: String| Report::not_begun(&task, mode, Outcome::Invalid, &error);
     let mut wrong = Vec::new();
     let grants = arguments.bindings.grants().unwrap_or_else(|errors| {
         wrong.extend(errors);

@@ -105,7 +105,7 @@ fn name(digest: &str) -> String {
 
 /// Bound to the plugin's digest: an entry under another's name is none.
 fn checksum(digest: &str, parts: &[&[u8]]) -> [u8; 32] {
-    parts.iter().fold(Sha256::new().chain_update(digest), |sum, part| sum.chain_update(part)).finalize().into()
+    parts.iter().fold(Sha256::new().chain_update(digest), Sha256::chain_update).finalize().into()
 }
 
 /// Whether what is open is of that kind, this user's, and closed to writing by others.

@@ -14,7 +14,7 @@ pub fn clean_paragraph(text: &str, limit: usize) -> String {
 /// A log's own text, whose control characters the logger escapes and whose colours are its own: without the marks that
 /// reorder or hide.
 pub fn clean_log(text: &str) -> String {
-    clean(text, usize::MAX, |character| character.is_control())
+    clean(text, usize::MAX, char::is_control)
 }
 
 fn clean(text: &str, limit: usize, kept: impl Fn(char) -> bool) -> String {

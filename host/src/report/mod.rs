@@ -150,7 +150,7 @@ pub struct Report {
 
 impl Report {
     /// The report of a run that never began. The task's name and the error may quote a file's name or a plugin.
-    pub fn not_begun(task: &str, mode: Mode, outcome: Outcome, error: String) -> Self {
+    pub fn not_begun(task: &str, mode: Mode, outcome: Outcome, error: &str) -> Self {
         let now = Timestamp::now();
         Self {
             run: RunFacts {
@@ -170,7 +170,7 @@ impl Report {
             effects: vec![],
             notices: vec![],
             log: vec![],
-            error: Some(clean_paragraph(&error, ERROR_LIMIT)),
+            error: Some(clean_paragraph(error, ERROR_LIMIT)),
         }
     }
 

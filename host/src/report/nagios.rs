@@ -97,7 +97,7 @@ mod tests {
     fn a_name_cannot_forge_another_metric_or_line() {
         let forged = metric(Some("x'=1 'up'=0\n| 'y'=2"));
         assert_eq!(performance(&forged), "'days_left x''_1 ''up''_0 ¦ ''y''_2'=12;30:;~:7.5");
-        let mut report = Report::not_begun("t", Mode::Perform, Outcome::Failed, "a|b\nOK: c".into());
+        let mut report = Report::not_begun("t", Mode::Perform, Outcome::Failed, "a|b\nOK: c");
         report.findings.push(Finding {
             severity: Severity::Ok,
             subject: "s|".into(),

@@ -124,7 +124,7 @@ fn networks_and_volumes_that_nothing_uses_go() {
     assert_eq!(gone, "[(nameless) 0] 0", "those with names stay until they are asked for");
     assert!(!mine.list(&["volume", "ls"], "{{.Name}}").contains(&anonymous));
     assert_eq!(pruned(&mine, "prune volumes named", "remove-volume"), format!("[{free} 0] 0"));
-    assert_eq!(mine.list(&["volume", "ls"], "{{.Name}}"), [busy.clone()]);
+    assert_eq!(mine.list(&["volume", "ls"], "{{.Name}}"), std::slice::from_ref(&busy));
     assert_eq!(pruned(&mine, "prune networks", "remove-network"), format!("[{free} 0] 0"));
     assert_eq!(mine.list(&["network", "ls"], "{{.Name}}"), [busy]);
 }

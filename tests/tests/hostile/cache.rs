@@ -36,7 +36,7 @@ async fn expect_sound(root: &Path, entry: &Path, whole: &[u8]) {
     assert_eq!(plugin.description().name, "conduct");
     expect(&host.run(&plugin, request("well-behaved", PATIENCE)).await, Outcome::Ok, "well-behaved");
     let kind = entry.symlink_metadata().unwrap();
-    assert!(kind.is_file() && kind.permissions().mode() & 0o077 == 0, "{kind:?}");
+    assert!(kind.is_file() && kind.permissions().mode() & 0o777 == 0o600, "{kind:?}");
     assert_eq!(fs::read(entry).unwrap().len(), whole.len());
 }
 

@@ -78,7 +78,9 @@ async fn progress_and_the_log_are_clean_as_they_come() {
         })
         .collect();
     assert!(texts.len() >= 4, "{texts:?}");
-    texts.iter().for_each(|text| assert_plain(text));
+    for text in texts {
+        assert_plain(text);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use taskhost::report::{Outcome, Report};
 use taskhost_tests::{cache, hostile};
 
 /// Long enough for what ends by itself.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// The time that a run has in a case in which it is to be stopped.
 pub(crate) const SHORT: Duration = Duration::from_millis(500);
 

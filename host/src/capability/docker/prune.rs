@@ -225,6 +225,7 @@ pub(super) fn still_means(listed: &wit::Image, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::wit::ContainerState::{Created, Exited, Paused, Restarting, Running};
     use super::*;
 
     const NOW: i64 = 1_000_000;
@@ -315,7 +316,6 @@ mod tests {
             labels: vec![],
             size: Some(5),
         };
-        use wit::ContainerState::{Created, Exited, Paused, Restarting, Running};
         let listed = [
             container("running", Running),
             container("paused", Paused),

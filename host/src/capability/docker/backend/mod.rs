@@ -74,6 +74,17 @@ async fn connect(grant: &Grant) -> Result<bollard::Docker, Error> {
              it needs Docker 20.10 or later"
         )));
     }
+    // The library negotiates a version and leaves it out of its requests: the engine would answer in its newest form.
+    let prefix = format!("/v{}.{}", spoken.major_version, spoken.minor_version);
+    let client = client.with_request_modifier(move |mut request| {
+        let mut parts = request.uri().clone().into_parts();
+        let asked = parts.path_and_query.take().map(|asked| format!("{prefix}{asked}"));
+        parts.path_and_query = asked.and_then(|asked| asked.parse().ok());
+        if let Ok(versioned) = parts.try_into() {
+            *request.uri_mut() = versioned;
+        }
+        request
+    });
     // Whatever a killed host left behind goes now; an engine that refuses is no reason not to work.
     if let Err(error) = within(timeout, running::sweep(&client)).await {
         tracing::warn!("containers that an earlier run left could not be looked for: {error}");
