@@ -62,9 +62,7 @@ enum Command {
 
 /// Carries out the command and returns the exit code.
 pub fn execute(arguments: Arguments) -> u8 {
-    // One run has a thread for its guest, which is this one, and one for what its rooms wait for; what takes the processor
-    // goes to threads of its own. A thread for each core would cost a short run more than it gives.
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("failed to start: {error}")),
     };

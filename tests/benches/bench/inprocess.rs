@@ -58,7 +58,7 @@ pub(super) fn compare(plugin: &Path) -> anyhow::Result<Comparison> {
     })
 }
 
-fn request() -> Request {
+pub(super) fn request() -> Request {
     Request {
         mode: Mode::Perform,
         arguments: vec![],

@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: measures Taskhost beside the tools it replaces and writes docs/benchmarks.md. Arguments are the
 //! names of benchmarks; none means all. The page also keeps what was measured before and not now.
 
+mod crowd;
 mod database;
 mod inprocess;
+mod keys;
 mod measure;
 mod page;
 mod process;
@@ -17,7 +19,8 @@ use measure::{Comparison, ratio, shown};
 use process::Places;
 
 /// In the page's order.
-const NAMES: [&str; 7] = ["inprocess", "start", "certificates", "walk", "search", "rows", "restore"];
+const NAMES: [&str; 10] =
+    ["inprocess", "crowd", "gate", "start", "certificates", "walk", "search", "rows", "restore", "keys"];
 const CERTIFICATES: usize = 10_000;
 const FILES: usize = 200_000;
 const LOG_BYTES: u64 = 1 << 30;
@@ -58,6 +61,14 @@ fn main() -> anyhow::Result<()> {
         eprintln!("an empty run, in-process");
         keep("inprocess", &inprocess::compare(Path::new(&places.fixture("empty")))?)?;
     }
+    if wanted("crowd") {
+        eprintln!("a thousand runs at once");
+        keep("crowd", &crowd::runs(Path::new(&places.fixture("empty")))?)?;
+    }
+    if wanted("gate") {
+        eprintln!("the gate");
+        keep("gate", &crowd::gate()?)?;
+    }
     if wanted("start") {
         eprintln!("an empty run, as a process");
         let certificate = certificates(&places.world.join("certificate"), 1)?.join("0.pem");
@@ -91,6 +102,12 @@ fn main() -> anyhow::Result<()> {
             database::dump(&backups.join("bench.sql"), DUMP_MEGABYTES)?;
             keep("restore", &database::restore(&places, &url, &backups, DUMP_MEGABYTES)?)?;
         }
+    }
+    if wanted("keys") {
+        eprintln!("a million keys");
+        let url =
+            std::env::var("TASKHOST_TEST_REDIS").context("TASKHOST_TEST_REDIS is not set; run `cargo xtask bench`")?;
+        keep("keys", &keys::compare(&places, &url)?)?;
     }
     let mut comparisons = Vec::new();
     for name in NAMES {

@@ -67,8 +67,8 @@ pub(super) fn start(places: &Places, certificate: &Path) -> anyhow::Result<Compa
         missed:
             "Nearly all of it is the kernel's: mapping a binary of some 50 MB, its relocations (about a twentieth of \
                  the time), starting its threads. Tried: one worker \
-                 thread in place of one a core, which is kept; not tried, for its price: a binary without address \
-                 randomisation, which would save the relocations."
+                 thread in place of one a core, which is a millisecond faster and let a run that waits for its own room \
+                 hang. Not tried, for its price: a binary without address randomisation."
                 .into(),
         title: "`host run` of an empty plugin, as a whole process".into(),
         aim: "at most a quarter of openssl".into(),

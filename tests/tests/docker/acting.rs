@@ -67,12 +67,13 @@ fn an_image_runs_to_its_end_and_can_do_nothing_but_compute() {
     let words = running(&image);
     for (command, expected) in [
         ("busybox echo hello", "0: hello"),
-        ("busybox sh -c echo_$GREETING;echo_two_>&2;exit_7", "7: hello|two"),
+        ("busybox sh -c echo_$GREETING;exit_7", "7: hello"),
+        ("busybox sh -c echo_two_>&2", "0: two"),
         // The loopback alone.
         ("busybox sh -c ls_/sys/class/net", "0: lo"),
-        ("busybox sh -c echo_x_>/file_2>/dev/null_||_echo_read-only", "0: read-only"),
-        ("busybox grep CapEff /proc/self/status", "0: CapEff:\t0000000000000000"),
-        ("busybox grep NoNewPrivs /proc/self/status", "0: NoNewPrivs:\t1"),
+        ("busybox sh -c (echo_x_>/file)_2>/dev/null_||_echo_read-only", "0: read-only"),
+        ("busybox grep CapEff /proc/self/status", "0: CapEff: 0000000000000000"),
+        ("busybox grep NoNewPrivs /proc/self/status", "0: NoNewPrivs: 1"),
         ("busybox sh -c ls_/dev/sda_/dev/kmsg_/var/run/docker.sock_2>/dev/null_|_busybox_wc_-l", "0: 0"),
     ] {
         assert_eq!(said(&mine, &words, &format!("run {image} {command}")), expected, "{command}");

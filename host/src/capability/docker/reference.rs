@@ -111,7 +111,9 @@ fn is_repository(repository: &str) -> bool {
     let mut components = repository.split('/').peekable();
     if let Some(host) = components.next_if(|first| names_a_host(first)) {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
-        if !host.bytes().all(allowed) || components.peek().is_none() {
+        let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let framed = edge(host.bytes().next()) && edge(host.bytes().last());
+        if !framed || !host.bytes().all(allowed) || host.contains("..") || components.peek().is_none() {
             return false;
         }
     }

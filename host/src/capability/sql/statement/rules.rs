@@ -21,6 +21,7 @@ const CREDENTIALS: &[(Dialect, &[&str])] = &[
             "pg_authid",
             "pg_file_settings",
             "pg_hba_file_rules",
+            "pg_ident_file_mappings",
             "pg_shadow",
             "pg_subscription",
             "pg_user_mapping",
@@ -40,6 +41,9 @@ const CREDENTIALS: &[(Dialect, &[&str])] = &[
         ],
     ),
 ];
+
+/// Reading one of these in MariaDB sets the server's counters back.
+const RESETTING: [&str; 3] = ["innodb_cmp_per_index_reset", "innodb_cmp_reset", "innodb_cmpmem_reset"];
 
 /// What a statement may hold beside its own kind.
 pub(super) struct Rules<'a> {
@@ -211,6 +215,11 @@ impl Rules<'_> {
         let of_dialect = CREDENTIALS.iter().filter(|(dialect, _)| *dialect == self.dialect);
         if of_dialect.flat_map(|(_, names)| *names).any(|name| *name == full || *name == last) {
             return stop(format!("`{full}` holds credentials, and no grant shows it"));
+        }
+        if self.dialect == Dialect::Mysql && RESETTING.contains(&last.as_str()) {
+            return stop(format!(
+                "reading `{full}` sets the server's counters back; the table without `_reset` does not"
+            ));
         }
         // SQLite's pragmas can be read as tables without a call.
         if self.dialect == Dialect::Sqlite && last.starts_with("pragma_") && !is_harmless(self.dialect, &last) {

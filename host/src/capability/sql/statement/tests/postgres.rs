@@ -219,6 +219,7 @@ fn postgres_does_not_read() {
             ("passwords", "SELECT rolpassword FROM pg_authid", "holds credentials"),
             ("passwords, qualified and quoted", "SELECT * FROM pg_catalog.\"pg_shadow\"", "holds credentials"),
             ("passwords, table command", "TABLE pg_authid", "holds credentials"),
+            ("a server's file", "SELECT * FROM pg_ident_file_mappings", "holds credentials"),
             ("passwords, table command in a union", "SELECT 1 UNION TABLE pg_catalog.pg_shadow", "holds credentials"),
             ("foreign passwords, behind the view", "TABLE information_schema._pg_user_mappings", "holds credentials"),
             ("foreign passwords", "SELECT * FROM information_schema.user_mapping_options", "holds credentials"),

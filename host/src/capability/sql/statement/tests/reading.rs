@@ -77,6 +77,8 @@ fn mysql_does_not_read() {
             ("replace", "REPLACE INTO t VALUES (1)", "is no read"),
             ("analyze table", "ANALYZE TABLE t", ""),
             ("passwords", "SELECT * FROM mysql.user", "holds credentials"),
+            ("counters", "SELECT * FROM information_schema.INNODB_CMP_RESET", "sets the server's counters back"),
+            ("a sequence behind a default", "SELECT DEFAULT(id) FROM t", "`DEFAULT` is not known to be harmless"),
             ("passwords, quoted", "SELECT * FROM `mysql`.`global_priv`", "holds credentials"),
             ("passwords of the past", "SELECT * FROM mysql.password_reuse_check_history", "holds credentials"),
             ("the own password's hash", "SHOW GRANTS", "shows hashes of passwords"),
