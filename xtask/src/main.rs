@@ -28,7 +28,7 @@ enum Command {
     Bench(bench::Options),
     /// Build every plugin to target/plugins/NAME.wasm, and the guests of the tests to target/fixtures/NAME.wasm.
     Plugins,
-    /// Start the database servers of the tests, print the variables that name them, and stop them on Ctrl-C: for
+    /// Start the servers of the tests, print the variables that name them, and stop them on Ctrl-C: for
     /// running single tests with `cargo test`.
     Servers,
 }

@@ -41,7 +41,7 @@ pub(crate) async fn run(workspace: &Workspace, options: &Options) -> anyhow::Res
 
     let mut servers = None;
     steps
-        .step("database servers", async {
+        .step("servers", async {
             servers = Some(Servers::start(workspace).await?);
             Ok(())
         })
