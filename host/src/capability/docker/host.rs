@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 use super::backend::{Ceiling, Engine, Engines};
@@ -35,12 +35,14 @@ const LONGEST_RUN: Duration = Duration::from_hours(24);
 
 impl Host for View<'_, State> {
     fn open(&mut self, slot: String) -> Result<Resource<Daemon>, Error> {
-        let Some(grant) = self.state.grants.get(&slot) else {
-            return Err(Error::Refused(format!(
+        let Some(grant) = self.state.grants.get(&slot).cloned() else {
+            let refusal = Refusal::NotGranted(format!(
                 "slot `{slot}` is not bound; bind it with --docker {slot}=unix:///var/run/docker.sock"
-            )));
+            ));
+            let effect = Effect::new(Docker::NAME, slot, "open", Impact::Observe, "");
+            drop(self.state.gate.enter(effect, Err(refusal.clone())));
+            return Err(refusal.into());
         };
-        let grant = Arc::clone(grant);
         Ok(self.table.push(Daemon { slot: slot.into(), grant })?)
     }
 
@@ -62,6 +64,7 @@ struct Call {
     grant: Arc<Grant>,
     gate: Arc<Gate>,
     engines: Arc<Engines>,
+    places: Arc<Semaphore>,
     ticket: Ticket,
 }
 
@@ -75,6 +78,7 @@ impl Call {
                 grant: Arc::clone(&daemon.grant),
                 gate: Arc::clone(&state.gate),
                 engines: Arc::clone(&state.engines),
+                places: Arc::clone(&state.places),
                 ticket: state.tasks.ticket(),
             })
         })
@@ -95,7 +99,9 @@ impl Call {
     }
 
     async fn engine(&self) -> Result<Engine, Error> {
-        self.engines.engine(&self.grant).await
+        // The semaphore is never closed.
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(wasmtime::Error::from)?;
+        self.engines.engine(&self.grant, place).await
     }
 
     /// Something that is read at once, and the number of things it gives.

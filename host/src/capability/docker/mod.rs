@@ -16,6 +16,7 @@ mod tasks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 
 use self::tasks::Tasks;
@@ -49,8 +50,12 @@ pub struct State {
     gate: Arc<Gate>,
     grants: BTreeMap<String, Arc<Grant>>,
     engines: Arc<Engines>,
+    places: Arc<Semaphore>,
     tasks: Tasks,
 }
+
+/// Calls and streams that one run has under way at a time, each with a connection of its own; further ones wait.
+const CONCURRENT: usize = 64;
 
 impl Room for Docker {
     const NAME: &'static str = "docker";
@@ -75,6 +80,7 @@ impl Room for Docker {
             gate: Arc::clone(&run.gate),
             grants: grants.into_iter().map(|(slot, grant)| (slot, Arc::new(grant))).collect(),
             engines: shared,
+            places: Arc::new(Semaphore::new(CONCURRENT)),
             tasks: Tasks::default(),
         }
     }

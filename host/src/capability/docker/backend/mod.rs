@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as ClientError;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 
 use super::bindings as wit;
 use super::error::Error;
@@ -30,6 +30,8 @@ pub struct Engines(Mutex<HashMap<Target, Arc<OnceCell<bollard::Docker>>>>);
 pub(super) struct Engine {
     client: bollard::Docker,
     grant: Arc<Grant>,
+    /// Among those that its run may have; given back with the last clone.
+    _place: Arc<OwnedSemaphorePermit>,
 }
 
 /// The oldest version of the API that is spoken: that of engine 20.10.
@@ -37,13 +39,13 @@ const OLDEST: bollard::ClientVersion = bollard::ClientVersion { major_version: 1
 
 impl Engines {
     /// The engine behind a grant; connects when nobody has yet.
-    pub(super) async fn engine(&self, grant: &Arc<Grant>) -> Result<Engine, Error> {
+    pub(super) async fn engine(&self, grant: &Arc<Grant>, place: OwnedSemaphorePermit) -> Result<Engine, Error> {
         let cell = {
             let mut engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(engines.entry(grant.target().clone()).or_default())
         };
         let client = cell.get_or_try_init(|| connect(grant)).await?;
-        Ok(Engine { client: client.clone(), grant: Arc::clone(grant) })
+        Ok(Engine { client: client.clone(), grant: Arc::clone(grant), _place: Arc::new(place) })
     }
 }
 
