@@ -62,7 +62,9 @@ enum Command {
 
 /// Carries out the command and returns the exit code.
 pub fn execute(arguments: Arguments) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Two at least, on a machine of one core too: a room that makes its thread wait must not keep another from ending that.
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("failed to start: {error}")),
     };
