@@ -67,7 +67,7 @@ impl Error {
             Self::Unsupported(reason) => bindings::Error::Unsupported(reason),
             Self::Invalid(reason) => bindings::Error::Invalid(reason),
             Self::Abandoned => bindings::Error::Invalid(Self::Abandoned.to_string()),
-            Self::Trap(error) => return Err(error),
+            Self::Trap(error) => return Err(crate::capability::fault(error)),
         })
     }
 }
