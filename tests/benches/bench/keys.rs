@@ -39,9 +39,8 @@ pub(super) fn compare(places: &Places, url: &str) -> anyhow::Result<Comparison> 
         times,
         met,
         rounds,
-        missed: "Redis itself answers four questions a key where `--bigkeys` asks two, and it has one thread: while it is \
-                 asked, its own core is busy all the time, and the host waits. `sample=10` looks at a tenth and takes about \
-                 a seventh of the time."
+        missed: "It asks the server four questions a key where `--bigkeys` asks two, among them MEMORY USAGE, which \
+                 `--memkeys` asks alone. `sample=10` asks them of a tenth of the keys."
             .into(),
     })
 }

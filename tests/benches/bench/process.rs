@@ -64,12 +64,12 @@ pub(super) fn start(places: &Places, certificate: &Path) -> anyhow::Result<Compa
     )?;
     let met = matches!(times.as_slice(), [(_, ours), (_, openssl), ..] if ratio(*ours, *openssl) <= 0.25);
     Ok(Comparison {
-        missed:
-            "Nearly all of it is the kernel's: mapping a binary of some 50 MB, its relocations (about a twentieth of \
-                 the time), starting its threads. Tried: one worker \
-                 thread in place of one a core, which is a millisecond faster and let a run that waits for its own room \
-                 hang. Not tried, for its price: a binary without address randomisation."
-                .into(),
+        missed: "Three quarters of it are the kernel's: mapping a binary of some 60 MB, its relocations, and pages for the \
+                 allocator, which touches more of them at its start than the system's does. That costs some two \
+                 milliseconds here and is what rows are read faster with. Tried: one worker thread, which let a run hang; \
+                 the allocator without huge pages, a millisecond faster, which can be set by the environment only. Not \
+                 tried, for its price: a binary without address randomisation."
+            .into(),
         title: "`host run` of an empty plugin, as a whole process".into(),
         aim: "at most a quarter of openssl".into(),
         method: "The fixture `empty` with a warm cache; `openssl x509 -noout -enddate` on one certificate.".into(),

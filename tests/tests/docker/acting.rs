@@ -126,7 +126,10 @@ fn a_container_of_a_run_that_ends_early_is_gone_and_a_killed_hosts_is_swept_up()
         mine.start("overdue", &["--label", "org.taskhost.run.until=1000"], &image, &["busybox", "sleep", "600"]);
     let working =
         mine.start("working", &["--label", "org.taskhost.run.until=99999999999"], &image, &["busybox", "sleep", "600"]);
-    said(&mine, "", "info");
+    said(&mine, ",control,prune", "info");
+    planned(&mine, &words, &format!("run {image} busybox true"));
+    assert!(mine.list(&["ps"], "{{.Names}}").contains(&overdue), "who does not run containers removes none");
+    assert_eq!(said(&mine, &words, &format!("run {image} busybox true")), "0: ");
     let names = mine.list(&["ps"], "{{.Names}}");
     assert!(!names.contains(&overdue) && names.contains(&working), "{names:?}");
     for id in left(&mine, &image) {

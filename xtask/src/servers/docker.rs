@@ -1,5 +1,6 @@
 //! A private Docker engine and a private registry. The engine runs as root, as it must, with all that it writes below its
-//! own directory, and without a network of its own: nothing of the machine's firewall or interfaces is changed.
+//! own directory, and without a bridge of its own; the machine's firewall is left alone. A network that a test makes is an
+//! interface of the machine's until the test removes it.
 
 use std::path::Path;
 use std::process::Command;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::bindings as wit;
 use super::grant::{Labels, Patterns};
-use super::reference::{self, Reference};
+use super::reference;
 
 /// One thing to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,16 +211,6 @@ fn freed<'a>(
 /// How many layers two images begin with alike.
 fn common(one: &[String], other: &[String]) -> usize {
     one.iter().zip(other).take_while(|(a, b)| a == b).count()
-}
-
-/// Whether a name still means the image that was chosen: a tag can have moved since.
-pub(super) fn still_means(listed: &wit::Image, name: &str) -> bool {
-    let wanted = name.parse::<Reference>();
-    name.is_empty()
-        || listed.tags.iter().any(|tag| match (tag.parse::<Reference>(), &wanted) {
-            (Ok(tag), Ok(wanted)) => tag == *wanted,
-            _ => tag == name,
-        })
 }
 
 #[cfg(test)]

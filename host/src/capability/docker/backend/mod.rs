@@ -87,10 +87,6 @@ async fn connect(grant: &Grant) -> Result<bollard::Docker, Error> {
         }
         request
     });
-    // Whatever a killed host left behind goes now; an engine that refuses is no reason not to work.
-    if let Err(error) = within(timeout, running::sweep(&client)).await {
-        tracing::warn!("containers that an earlier run left could not be looked for: {error}");
-    }
     Ok(client)
 }
 

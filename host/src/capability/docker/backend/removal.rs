@@ -24,6 +24,12 @@ impl Engine {
         self.within(self.client.remove_volume(name, Some(options))).await
     }
 
+    /// The id of the image that a tag or an id means now.
+    pub(crate) async fn image_id(&self, handle: &str) -> Result<String, Error> {
+        let found = self.within(self.client.inspect_image(handle)).await?;
+        Ok(found.id.unwrap_or_default())
+    }
+
     /// By a tag, which leaves the image while it has others, or by the id of one without.
     pub(crate) async fn remove_image(&self, handle: &str) -> Result<(), Error> {
         let options = RemoveImageOptions { force: false, noprune: false, platforms: None };

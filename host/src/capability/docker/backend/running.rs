@@ -41,6 +41,10 @@ impl Engine {
         ceiling: Ceiling,
         sink: Sink<Bytes>,
     ) -> Result<i64, Error> {
+        // An engine that refuses this is no reason not to work.
+        if let Err(error) = self.sweep().await {
+            tracing::warn!("containers that an earlier run left could not be looked for: {error}");
+        }
         let body = container(&image, options, ceiling);
         let made = self.within(self.client.create_container(None, body)).await;
         let id = made
@@ -57,6 +61,24 @@ impl Engine {
             Err(Error::TimedOut(format!("{image} had not ended after {} s and was killed", ceiling.time.as_secs())))
         })?;
         removed.map(|()| code)
+    }
+
+    /// Removes the containers of runs that are certainly over: those of a host that was killed. For slots that may run
+    /// containers themselves, and only when they do: whoever reads, or rehearses, removes nothing.
+    async fn sweep(&self) -> Result<(), Error> {
+        let filters = Some(HashMap::from([("label".to_owned(), vec![MARK.to_owned()])]));
+        let options = ListContainersOptions { all: true, filters, ..Default::default() };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        for container in self.within(self.client.list_containers(Some(options))).await? {
+            let until = container.labels.as_ref().and_then(|labels| labels.get(MARK)?.parse::<u64>().ok());
+            if let (Some(id), true) = (container.id, until.is_some_and(|until| until < now)) {
+                // Another host may have been faster.
+                if let Err(error) = self.remove_by_force(&id).await {
+                    tracing::debug!("container {id} of an earlier run was not removed: {error}");
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn attended(&self, id: &str, sink: &Sink<Bytes>) -> Result<i64, Error> {
@@ -121,22 +143,4 @@ fn container(image: &Reference, options: wit::RunOptions, ceiling: Ceiling) -> C
         }),
         ..Default::default()
     }
-}
-
-/// Removes the containers of runs that are certainly over: those of a host that was killed.
-pub(super) async fn sweep(client: &bollard::Docker) -> Result<(), ClientError> {
-    let filters = Some(HashMap::from([("label".to_owned(), vec![MARK.to_owned()])]));
-    let options = ListContainersOptions { all: true, filters, ..Default::default() };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    for container in client.list_containers(Some(options)).await? {
-        let until = container.labels.as_ref().and_then(|labels| labels.get(MARK)?.parse::<u64>().ok());
-        if let (Some(id), true) = (container.id, until.is_some_and(|until| until < now)) {
-            let options = RemoveContainerOptions { force: true, v: true, link: false };
-            // Another host may have been faster.
-            if let Err(error) = client.remove_container(&id, Some(options)).await {
-                tracing::debug!("container {id} of an earlier run was not removed: {error}");
-            }
-        }
-    }
-    Ok(())
 }

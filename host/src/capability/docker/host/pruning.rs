@@ -123,8 +123,7 @@ impl Call {
             Kind::Volumes => engine.remove_volume(&one.handle).await,
             Kind::Images => {
                 // A tag that was moved since the listing is another image's now.
-                let found = engine.image(&one.handle).await?;
-                if found.id != one.id || !prune::still_means(&found, &one.name) {
+                if engine.image_id(&one.handle).await? != one.id {
                     return Err(Error::Conflict("its name was given to another image meanwhile".into()));
                 }
                 engine.remove_image(&one.handle).await
