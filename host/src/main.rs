@@ -22,14 +22,25 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    tracing_subscriber::fmt().with_env_filter(filter()).with_writer(|| Log).with_target(false).init();
+    let coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .with_writer(|| Log)
+        .with_ansi(coloured)
+        .with_target(false)
+        .init();
     ExitCode::from(execute(arguments))
 }
 
+/// The crates that compile, by the names they log under. What follows in a filter has the last word.
+const COMPILER: &str = "cranelift=error,regalloc2=error,wasmtime_internal_cranelift=error,";
+
 /// What is logged, by `TASKHOST_LOG`. Never what the database library says while it reads a URL: it quotes the value of a
-/// parameter that it does not know, which may be a password behind a misspelt key.
+/// parameter that it does not know, which may be a password behind a misspelt key. And of the compiler, which at `trace`
+/// writes gigabytes for one plugin, only what is asked for by its name (`cranelift=trace`).
 fn filter() -> EnvFilter {
-    let filter = EnvFilter::try_from_env("TASKHOST_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    let wanted = std::env::var("TASKHOST_LOG").unwrap_or_default();
+    let filter = EnvFilter::try_new(format!("error,{COMPILER}{wanted}")).unwrap_or_else(|_| EnvFilter::new("error"));
     let silent = ["sqlx_postgres::options=off", "sqlx_mysql::options=off", "sqlx_sqlite::options=off"];
     silent.into_iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive)
 }

@@ -228,3 +228,14 @@ fn help_and_version_are_no_errors() {
         assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{output}");
     }
 }
+
+/// The compiler would log gigabytes, for minutes, where nobody has compiled the plugin before.
+#[test]
+fn a_log_of_everything_leaves_out_what_the_compiler_does() {
+    let cache = tempfile::tempdir().unwrap();
+    let inspect = host().arg("inspect").arg(fixture("errand")).env("TASKHOST_CACHE", cache.path().to_str().unwrap());
+    let output = inspect.env("TASKHOST_LOG", "trace").run().expect_code(0);
+    assert!(std::fs::read_dir(&cache).unwrap().next().is_some(), "nothing was compiled: {output}");
+    assert!(output.stderr.len() < 4 << 20, "{} bytes", output.stderr.len());
+    assert!(!output.stderr.contains('\u{1b}'), "no terminal, no colours: {output}");
+}
