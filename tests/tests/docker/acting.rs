@@ -1,5 +1,6 @@
 //! Control, pull and run: what the grant allows, what a rehearsal leaves, and what can never be had.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use taskhost_tests::docker::{Engine, engine};
@@ -61,6 +62,7 @@ fn running(image: &str) -> String {
 
 #[test]
 fn an_image_runs_to_its_end_and_can_do_nothing_but_compute() {
+    let _alone = alone();
     let mine = engine();
     let image = mine.name("tool:1");
     mine.image(&image, "x", &[]);
@@ -96,6 +98,12 @@ fn an_image_runs_to_its_end_and_can_do_nothing_but_compute() {
     assert_eq!(left(&mine, &image), Vec::<String>::new(), "every container is gone");
 }
 
+/// Whoever runs containers sweeps up the whole engine's, so that one test at a time does.
+fn alone() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The containers made from an image.
 fn left(engine: &Engine, image: &str) -> Vec<String> {
     let filter = format!("ancestor={image}");
@@ -105,6 +113,7 @@ fn left(engine: &Engine, image: &str) -> Vec<String> {
 
 #[test]
 fn a_container_of_a_run_that_ends_early_is_gone_and_a_killed_hosts_is_swept_up() {
+    let _alone = alone();
     let mine = engine();
     let image = mine.name("tool:1");
     mine.image(&image, "x", &[]);
