@@ -1,6 +1,7 @@
 //! Taskhost runs maintenance tasks as sandboxed WebAssembly components. This library is the `host` binary's inside; see
 //! `docs/` for how its parts fit together.
 
+pub mod bundle;
 pub mod capability;
 pub mod cli;
 pub mod gate;

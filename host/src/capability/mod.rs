@@ -12,6 +12,7 @@ pub mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -33,6 +34,13 @@ pub trait Room: Send + Sync + 'static {
     const SEVERAL_TARGETS: bool = false;
     /// How the target is written, for usage messages.
     const TARGET: &'static str;
+    /// A target that is well-formed and stands for nothing: with it, a grant's settings can be checked without the
+    /// credential.
+    const EXAMPLE: &'static str;
+    /// The words of access with which a run can destroy what does not come back.
+    const DESTROYS: &'static [&'static str] = &[];
+    /// The settings that are paths.
+    const PATHS: &'static [&'static str] = &[];
 
     /// What an operator bound to a slot. The default grants nothing. Read from a table with `deny_unknown_fields`, in
     /// which `target` is what stands before the first comma of a flag, and `access` a list of words.
@@ -50,6 +58,11 @@ pub trait Room: Send + Sync + 'static {
     /// # Errors
     /// What is wrong and what to write instead, without the target's secrets.
     fn check(grant: &Self::Grant) -> Result<(), String>;
+
+    /// The target with a relative path in it counted from `base`, for targets that are or hold one.
+    fn anchored(target: &str, _base: &Path) -> String {
+        target.into()
+    }
 
     /// The state of a new run. Opens nothing.
     fn state(shared: Arc<Self::Shared>, grants: BTreeMap<String, Self::Grant>, run: &RunContext) -> Self::State;
@@ -153,6 +166,11 @@ macro_rules! rooms {
             access: <$room>::ACCESS,
             budgets: <$room>::BUDGETS,
             target: <$room>::TARGET,
+            example: <$room>::EXAMPLE,
+            several_targets: <$room>::SEVERAL_TARGETS,
+            destroys: <$room>::DESTROYS,
+            paths: <$room>::PATHS,
+            anchored: <$room>::anchored,
         },)*];
 
         impl Grants {
@@ -232,6 +250,16 @@ pub struct RoomWords {
     pub budgets: &'static [&'static str],
     /// See [`Room::TARGET`].
     pub target: &'static str,
+    /// See [`Room::EXAMPLE`].
+    pub example: &'static str,
+    /// See [`Room::SEVERAL_TARGETS`].
+    pub several_targets: bool,
+    /// See [`Room::DESTROYS`].
+    pub destroys: &'static [&'static str],
+    /// See [`Room::PATHS`].
+    pub paths: &'static [&'static str],
+    /// See [`Room::anchored`].
+    pub anchored: fn(&str, &Path) -> String,
 }
 
 /// The room of that name.

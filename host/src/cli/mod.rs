@@ -1,11 +1,16 @@
 //! The command line: one file a subcommand.
 
+mod check;
 mod completions;
+mod grants;
 mod inspect;
 mod options;
 mod progress;
 mod run;
+mod schema;
+mod tasks;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -50,12 +55,18 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run one plugin.
+    /// Run one plugin, or tasks of a bundle.
     Run(run::Arguments),
-    /// Rehearse one plugin: everything is read, nothing is changed, and what would be is listed.
+    /// Rehearse one plugin, or tasks of a bundle: everything is read, nothing is changed, and what would be is listed.
     Plan(run::Arguments),
+    /// Say everything that is wrong with a bundle, or unwise. Changes nothing.
+    Check(check::Arguments),
+    /// Show who may touch what, by task and by resource.
+    Grants(grants::Arguments),
     /// Show a plugin's parameters, slots and imports. Grants nothing.
     Inspect(inspect::Arguments),
+    /// Print the JSON Schema of bundle files, for editors.
+    Schema(schema::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }
@@ -75,6 +86,9 @@ pub fn execute(arguments: Arguments) -> u8 {
             Command::Run(run) => run::execute(&global, run, crate::gate::Mode::Perform).await,
             Command::Plan(run) => run::execute(&global, run, crate::gate::Mode::Rehearse).await,
             Command::Inspect(inspect) => inspect::execute(&global, &inspect).await,
+            Command::Check(check) => check::execute(&global, &check).await,
+            Command::Grants(grants) => grants::execute(&grants),
+            Command::Schema(schema) => schema::execute(&schema),
             Command::Completions(completions) => completions::execute(&completions),
         }
     });
@@ -99,6 +113,17 @@ fn fail(message: &str) -> u8 {
         anstream::eprintln!("{style}error:{style:#} {line}");
     }
     3
+}
+
+/// Writes what was asked for. Colours are taken out where they do not belong.
+fn print(text: &str) {
+    // A reader that has gone away (`| head`) is no failure.
+    let _ = anstream::stdout().lock().write_all(text.as_bytes());
+}
+
+/// For machines.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).map_or_else(|error| error.to_string(), |json| json + "\n")
 }
 
 impl Global {

@@ -58,6 +58,11 @@ impl FromArgMatches for Bindings {
 }
 
 impl Bindings {
+    /// The first flag that was written.
+    pub(super) fn first(&self) -> Option<String> {
+        self.0.iter().find(|(_, flags)| !flags.is_empty()).map(|(room, _)| format!("--{room}"))
+    }
+
     /// The grants that the flags make, or everything that is wrong with them.
     pub(super) fn grants(&self) -> Result<Grants, Vec<String>> {
         let mut wrong = Vec::new();

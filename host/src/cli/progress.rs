@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::{Event, Observer};
+use crate::report::{Event, Observer, Report};
 
 /// How often a line is written where no bar can be drawn.
 const QUIET: Duration = Duration::from_secs(10);
@@ -45,11 +45,7 @@ impl Progress {
                 }
             },
             Event::Log(line) if verbose => {
-                let text = format!("{}: {}", line.level, line.message);
-                match &bar {
-                    Some(bar) => bar.println(text),
-                    None => eprintln!("{text}"),
-                }
+                say(bar.as_ref(), &format!("{}: {}", line.level, line.message));
             }
             Event::Log(_) | Event::Finding(_) => {}
         })
@@ -60,6 +56,58 @@ impl Progress {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// The progress of several tasks on standard error: a bar, or a line for each that ended.
+pub(super) struct TaskProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl TaskProgress {
+    /// Of a bundle, for that many tasks.
+    pub(super) fn new(bundle: &str, tasks: usize) -> Self {
+        let Progress { bar } = Progress::new(bundle);
+        if let Some(bar) = &bar {
+            bar.set_length(tasks as u64);
+            bar.set_style(line());
+        }
+        Self { bar }
+    }
+
+    /// Feeds it from one task. `verbose` also shows the log as it comes.
+    pub(super) fn observer(&self, task: &str, verbose: bool) -> Observer {
+        let (bar, task) = (self.bar.clone(), task.to_owned());
+        Arc::new(move |event| match event {
+            Event::Progress { message, .. } => {
+                if let Some(bar) = &bar {
+                    bar.set_message(format!("{task}: {message}"));
+                }
+            }
+            Event::Log(line) if verbose => say(bar.as_ref(), &format!("{task}: {}: {}", line.level, line.message)),
+            Event::Log(_) | Event::Finding(_) => {}
+        })
+    }
+
+    /// A task has ended.
+    pub(super) fn ended(&self, report: &Report) {
+        let seconds = Duration::from_micros(report.run.duration_us).as_secs_f64();
+        say(self.bar.as_ref(), &format!("{}: {} ({seconds:.2} s)", report.run.task, report.run.outcome.name()));
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(self) {
+        Progress { bar: self.bar }.finish();
+    }
+}
+
+fn say(bar: Option<&ProgressBar>, text: &str) {
+    match bar {
+        Some(bar) => bar.println(text),
+        None => eprintln!("{text}"),
     }
 }
 

@@ -1,12 +1,13 @@
-//! `host run PLUGIN` and `host plan PLUGIN`: the same but for the gate's mode.
+//! `host run PLUGIN` and `host plan PLUGIN`: the same but for the gate's mode. For a bundle in its place, see
+//! [`super::tasks`].
 
-use std::io::Write as _;
+use std::path::Path;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
-use super::{Global, options};
+use super::{Global, fail, json, options, print};
 use crate::gate::Mode;
 use crate::plugin::{DEFAULT_TIMEOUT, Request};
 use crate::policy::units::{Seconds, Size};
@@ -15,11 +16,14 @@ use crate::report::{Outcome, Report, markdown, nagios, text};
 /// What `run` and `plan` take.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// A path, or a name on the plugin path.
+    /// A path, or a name on the plugin path; or a bundle, as a path that ends with .toml.
+    #[arg(value_name = "PLUGIN|BUNDLE")]
     plugin: String,
     /// Parameters; `host inspect PLUGIN` lists them.
     #[arg(value_name = "NAME=VALUE")]
     parameters: Vec<String>,
+    #[command(flatten)]
+    pub(super) tasks: super::tasks::Tasks,
     #[command(flatten)]
     bindings: options::Bindings,
     /// The most that a slot may change, such as database.rows=500 or logs.bytes=2GiB.
@@ -42,8 +46,8 @@ pub(super) struct Arguments {
     maintainer: Option<String>,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Format {
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
     /// For people.
     Text,
     /// The whole report; its schema is docs/report.schema.json.
@@ -54,25 +58,63 @@ enum Format {
     Markdown,
 }
 
+impl Arguments {
+    /// The bundle that is meant, if it is one.
+    fn bundle(&self) -> Option<&Path> {
+        let path = Path::new(&self.plugin);
+        path.extension().is_some_and(|extension| extension == "toml").then_some(path)
+    }
+
+    /// The first word that only a plugin on its own takes.
+    fn for_plugin_alone(&self) -> Option<String> {
+        let parameter = self.parameters.first().cloned();
+        parameter
+            .or_else(|| self.bindings.first())
+            .or_else(|| self.budget.first().map(|_| "--budget".into()))
+            .or_else(|| self.memory.map(|_| "--memory".into()))
+    }
+
+    pub(super) fn maintainer(&self) -> Option<String> {
+        self.maintainer.clone()
+    }
+
+    pub(super) fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+}
+
 pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -> u8 {
+    if let Some(bundle) = arguments.bundle() {
+        return match arguments.for_plugin_alone() {
+            Some(word) => {
+                fail(&format!("{word}: a bundle says itself what its tasks are given; change {}", bundle.display()))
+            }
+            None => super::tasks::execute(global, bundle, &arguments, mode).await,
+        };
+    }
+    if arguments.tasks.any() {
+        return fail("--task, --kind, --all and --jobs are for a bundle: a path that ends with .toml");
+    }
     let format = arguments.format;
     let verbose = arguments.verbose;
-    let maintainer = arguments.maintainer.clone();
+    let maintainer = maintainer(arguments.maintainer.clone());
     let report = run(global, arguments, mode).await;
-    let printed = match format {
+    print(&match format {
         Format::Text => text::render(&report, verbose),
-        Format::Json => {
-            serde_json::to_string_pretty(&report).map_or_else(|error| error.to_string(), |json| json + "\n")
-        }
+        Format::Json => json(&report),
         Format::Nagios => nagios::render(&report),
-        Format::Markdown => {
-            let user = maintainer.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unknown".into());
-            markdown::render(&report, &user)
-        }
-    };
-    // A reader that has gone away (`| head`) is no failure of the run.
-    let _ = anstream::stdout().lock().write_all(printed.as_bytes());
+        Format::Markdown => markdown::render(&report, &maintainer),
+    });
     report.run.outcome.exit_code()
+}
+
+/// The name that was given, else the user's.
+pub(super) fn maintainer(given: Option<String>) -> String {
+    given.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unknown".into())
 }
 
 async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
@@ -119,7 +161,7 @@ async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
 }
 
 /// The first Ctrl-C or SIGTERM stops the run, which cleans up; the second ends the process at once.
-async fn stop_on_signal(cancel: CancellationToken) {
+pub(super) async fn stop_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     tokio::select! {

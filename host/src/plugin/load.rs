@@ -233,11 +233,10 @@ impl Plugin {
 /// A name that is in none of `directories`.
 pub fn find(name: &str, directories: &[PathBuf]) -> Result<PathBuf, LoadError> {
     let path = Path::new(name);
-    let is_path = name.contains('/') || path.extension().is_some_and(|extension| extension == "wasm");
-    if is_path && path.is_file() {
+    if is_path(name) && path.is_file() {
         return Ok(path.into());
     }
-    if is_path {
+    if is_path(name) {
         return Err(LoadError::Unreadable { path: path.into(), error: std::io::ErrorKind::NotFound.into() });
     }
     let found = directories.iter().map(|directory| directory.join(format!("{name}.wasm"))).find(|path| path.is_file());
@@ -246,6 +245,11 @@ pub fn find(name: &str, directories: &[PathBuf]) -> Result<PathBuf, LoadError> {
         let nearest = nearest_word(name, known.iter().map(String::as_str)).map(String::from);
         LoadError::Unknown { name: name.into(), nearest, searched: directories.to_vec() }
     })
+}
+
+/// Whether a plugin is meant by its path, not by its name.
+pub(crate) fn is_path(name: &str) -> bool {
+    name.contains('/') || Path::new(name).extension().is_some_and(|extension| extension == "wasm")
 }
 
 fn names(directory: &Path) -> Vec<String> {

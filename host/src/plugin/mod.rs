@@ -6,6 +6,7 @@ mod cache;
 mod describe;
 pub mod description;
 mod error;
+pub(crate) mod fit;
 mod limits;
 mod load;
 mod run;
@@ -14,6 +15,8 @@ mod store;
 pub use describe::DescribeLimits;
 pub use description::Description;
 pub use error::{LoadError, RequestError};
+pub(crate) use error::{did_you_mean, nearest_word};
+pub(crate) use load::is_path;
 pub use load::{Host, HostConfig, Plugin, find};
 pub use run::{DEFAULT_TIMEOUT, Request};
 

@@ -10,11 +10,12 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmtimeBug};
 use super::bindings::PluginPre;
 use super::bindings::exports::taskhost::host::task as wit;
 use super::description::{Description, Value};
-use super::error::{RequestError, did_you_mean, nearest_word};
+use super::error::RequestError;
+use super::fit;
 use super::limits::Limits;
 use super::load::{Host, Plugin};
 use super::store::Ctx;
-use crate::capability::{self, Grants, HostFault, Load, Notices, RunContext, States};
+use crate::capability::{Grants, HostFault, Load, Notices, RunContext, States};
 use crate::gate::{Budgets, Gate, Mode};
 use crate::policy::units::{Seconds, Size};
 use crate::report::{Collector, Observer, Outcome, PluginId, Report, RunFacts};
@@ -139,9 +140,9 @@ impl Host {
         request: &Request,
     ) -> Result<(PluginPre<Ctx>, Vec<wit::Argument>), (Outcome, RequestError)> {
         let description = plugin.description();
-        let mut wrong = check_slots(description, &request.grants);
-        let refused = !wrong.is_empty();
-        wrong.extend(check_bindings(description, &request.grants, &request.budgets));
+        let misfits = fit::misfits(description, &request.grants, &request.budgets, &fit::Flags);
+        let refused = misfits.iter().any(|misfit| misfit.lacks);
+        let mut wrong: Vec<String> = misfits.into_iter().map(|misfit| misfit.message).collect();
         let arguments = super::arguments::parse(description, &request.arguments).unwrap_or_else(|error| {
             wrong.extend(error.0);
             Vec::new()
@@ -167,85 +168,6 @@ async fn call(
 ) -> wasmtime::Result<Result<String, wit::Failure>> {
     let plugin = pre.instantiate_async(&mut *store).await?;
     store.run_concurrent(async |accessor| plugin.taskhost_host_task().call_run(accessor, arguments).await).await?
-}
-
-/// Slots that the plugin needs and that are not bound, or not with the access it asks for: what would grant each.
-fn check_slots(description: &Description, grants: &Grants) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for slot in &description.slots {
-        let Some(room) = capability::room(&slot.capability) else {
-            if !slot.optional {
-                wrong.push(format!(
-                    "slot `{}` asks for the capability `{}`, which this host does not have",
-                    slot.name, slot.capability
-                ));
-            }
-            continue;
-        };
-        let words = |words: &[String]| words.iter().map(|word| format!(",{word}")).collect::<String>();
-        let more: Vec<String> =
-            slot.access.iter().filter(|word| room.access.first() != Some(&word.as_str())).cloned().collect();
-        match grants.access(room.name, &slot.name) {
-            None if slot.optional => {}
-            None => wrong.push(format!(
-                "slot `{}` is not bound ({}); add --{} {}={}{}",
-                slot.name,
-                slot.why.trim_end_matches('.'),
-                room.name,
-                slot.name,
-                room.target,
-                words(&more)
-            )),
-            Some(given) => {
-                let missing: Vec<String> = more.into_iter().filter(|word| !given.contains(&word.as_str())).collect();
-                if !missing.is_empty() {
-                    wrong.push(format!(
-                        "slot `{}` asks for {} ({}); add `{}` to --{} {}=...",
-                        slot.name,
-                        missing.join(" and "),
-                        slot.why.trim_end_matches('.'),
-                        words(&missing),
-                        room.name,
-                        slot.name
-                    ));
-                }
-            }
-        }
-    }
-    wrong
-}
-
-/// Bindings and budgets that fit no slot of the plugin.
-fn check_bindings(description: &Description, grants: &Grants, budgets: &Budgets) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (capability, name) in grants.slots() {
-        let of_room = description.slots.iter().filter(|slot| slot.capability == capability);
-        if of_room.clone().any(|slot| slot.name == name) {
-            continue;
-        }
-        let known: Vec<&str> = of_room.map(|slot| slot.name.as_str()).collect();
-        wrong.push(match known.as_slice() {
-            [] => format!("{} has no {capability} slot at all: leave out --{capability} {name}=...", description.name),
-            all => format!(
-                "{} has no {capability} slot `{name}`{}; it has {}",
-                description.name,
-                did_you_mean(nearest_word(name, known.iter().copied())),
-                all.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            ),
-        });
-    }
-    for (slot, what, _) in budgets.iter() {
-        let Some(asked) = description.slots.iter().find(|asked| asked.name == slot) else {
-            wrong.push(format!("--budget {slot}.{what}: {} has no slot `{slot}`", description.name));
-            continue;
-        };
-        let counted = capability::room(&asked.capability).map_or(&[][..], |room| room.budgets);
-        if !counted.contains(&what) {
-            let all = counted.iter().map(|what| format!("`{what}`")).collect::<Vec<_>>().join(", ");
-            wrong.push(format!("--budget {slot}.{what}: {} counts {all}", asked.capability));
-        }
-    }
-    wrong
 }
 
 fn own_memory(description: &Description) -> u64 {

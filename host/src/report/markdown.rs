@@ -6,62 +6,107 @@ use super::{Outcome, Report, Severity};
 use crate::gate::{Impact, Mode};
 use crate::policy::units::Size;
 
+/// What stands above the tasks.
+pub(super) struct Heading<'a> {
+    pub(super) started: jiff::Timestamp,
+    pub(super) maintainer: &'a str,
+    /// On demand, daily ...
+    pub(super) kind: &'a str,
+    /// What is left for people.
+    pub(super) people: &'a [&'a str],
+}
+
 /// The report as an entry of the maintenance log, by `maintainer`.
 pub fn render(report: &Report, maintainer: &str) -> String {
+    let kind = if report.run.mode == Mode::Rehearse { "Rehearsal" } else { "On demand" };
+    entry(&[report], &Heading { started: report.run.started, maintainer, kind, people: &[] })
+}
+
+/// One entry for several runs.
+pub(super) fn entry(reports: &[&Report], heading: &Heading<'_>) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = write(&mut out, report, maintainer);
+    let _ = write(&mut out, reports, heading);
     out
 }
 
-fn write(out: &mut String, report: &Report, maintainer: &str) -> std::fmt::Result {
-    let run = &report.run;
-    writeln!(out, "Date: {}", run.started.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d"))?;
-    writeln!(out, "Maintainer: {}", escape(maintainer))?;
-    writeln!(out, "Type: {}", if run.mode == Mode::Rehearse { "Rehearsal" } else { "On demand" })?;
+fn write(out: &mut String, reports: &[&Report], heading: &Heading<'_>) -> std::fmt::Result {
+    // Among several, what a line is about is said before it.
+    let about =
+        |report: &Report| if reports.len() > 1 { format!("{}: ", escape(&report.run.task)) } else { String::new() };
+    let date = heading.started.to_zoned_datetime(jiff::tz::TimeZone::system());
+    writeln!(out, "Date: {}", date.strftime("%Y-%m-%d"))?;
+    writeln!(out, "Maintainer: {}", escape(heading.maintainer))?;
+    writeln!(out, "Type: {}", escape(heading.kind))?;
 
     writeln!(out, "\nTasks Completed:")?;
-    let done = if run.outcome.exit_code() < 3 { "x" } else { " " };
-    let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
-    writeln!(out, "- [{done}] {}: {} ({})", escape(&run.task), escape(said), run.outcome.name())?;
+    for report in reports {
+        let run = &report.run;
+        let done = if run.outcome.exit_code() < 3 { "x" } else { " " };
+        let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
+        writeln!(out, "- [{done}] {}: {} ({})", escape(&run.task), escape(said), run.outcome.name())?;
+    }
+    for title in heading.people {
+        writeln!(out, "- [ ] {}", escape(title))?;
+    }
 
     writeln!(out, "\nIssues Found:")?;
-    let issues: Vec<_> = report.worst_first().into_iter().filter(|finding| finding.severity != Severity::Ok).collect();
-    for finding in &issues {
-        let severity = if finding.severity == Severity::Critical { "critical" } else { "warning" };
-        write!(out, "- **{severity}** {}: {}.", escape(&finding.subject), escape(&finding.title))?;
-        if !finding.detail.is_empty() {
-            let stop = if finding.detail.ends_with(['.', '!', '?']) { "" } else { "." };
-            write!(out, " {}{stop}", escape(&finding.detail))?;
-        }
-        match &finding.remedy {
-            Some(remedy) => writeln!(out, " Open: {}", escape(remedy))?,
-            None => writeln!(out, " Open.")?,
+    let mut issues = 0;
+    for report in reports {
+        for finding in report.worst_first().into_iter().filter(|finding| finding.severity != Severity::Ok) {
+            issues += 1;
+            let severity = if finding.severity == Severity::Critical { "critical" } else { "warning" };
+            let (subject, title) = (escape(&finding.subject), escape(&finding.title));
+            write!(out, "- **{severity}** {}{subject}: {title}.", about(report))?;
+            if !finding.detail.is_empty() {
+                let stop = if finding.detail.ends_with(['.', '!', '?']) { "" } else { "." };
+                write!(out, " {}{stop}", escape(&finding.detail))?;
+            }
+            match &finding.remedy {
+                Some(remedy) => writeln!(out, " Open: {}", escape(remedy))?,
+                None => writeln!(out, " Open.")?,
+            }
         }
     }
-    if issues.is_empty() {
+    if issues == 0 {
         writeln!(out, "- None")?;
     }
 
     writeln!(out, "\nPerformance Metrics:")?;
-    for metric in &report.metrics {
-        let subject = metric.subject.as_ref().map(|subject| format!(" ({})", escape(subject))).unwrap_or_default();
-        writeln!(out, "- {}{subject}: {}", escape(&metric.name), super::text::value(metric))?;
+    for report in reports {
+        for metric in &report.metrics {
+            let subject = metric.subject.as_ref().map(|subject| format!(" ({})", escape(subject))).unwrap_or_default();
+            let (name, value) = (escape(&metric.name), super::text::value(metric));
+            writeln!(out, "- {}{name}{subject}: {value}", about(report))?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "shown with three decimals")]
+        let seconds = super::text::number(report.run.duration_us as f64 / 1e6);
+        writeln!(out, "- {}Duration: {seconds} s", about(report))?;
     }
-    #[expect(clippy::cast_precision_loss, reason = "shown with three decimals")]
-    let seconds = super::text::number(run.duration_us as f64 / 1e6);
-    writeln!(out, "- Duration: {seconds} s")?;
 
     writeln!(out, "\nNext Actions:")?;
-    for next in &report.next_actions {
-        let subject = next.subject.as_ref().map(|subject| format!("{}: ", escape(subject))).unwrap_or_default();
-        writeln!(out, "- {subject}{}", escape(&next.action))?;
+    for report in reports {
+        for next in &report.next_actions {
+            let subject = next.subject.as_ref().map(|subject| format!("{}: ", escape(subject))).unwrap_or_default();
+            writeln!(out, "- {}{subject}{}", about(report), escape(&next.action))?;
+        }
     }
-    if report.next_actions.is_empty() {
+    if reports.iter().all(|report| report.next_actions.is_empty()) {
         writeln!(out, "- None")?;
     }
 
     writeln!(out, "\nNotes:")?;
+    for report in reports {
+        let bullet = if reports.len() > 1 { "- " } else { "" };
+        write!(out, "{bullet}{}", about(report))?;
+        write_notes(out, report)?;
+    }
+    Ok(())
+}
+
+/// What was changed, by which run of which plugin.
+fn write_notes(out: &mut String, report: &Report) -> std::fmt::Result {
+    let run = &report.run;
     let changes: Vec<_> = report.effects.iter().filter(|entry| entry.effect.impact != Impact::Observe).collect();
     let bytes: u64 = changes.iter().filter_map(|entry| entry.bytes).sum();
     let rows: u64 = changes.iter().filter_map(|entry| entry.rows).sum();
@@ -85,7 +130,6 @@ fn write(out: &mut String, report: &Report, maintainer: &str) -> std::fmt::Resul
     }
     Ok(())
 }
-
 /// Text in which nothing is Markdown or HTML, on one line.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -6,12 +6,14 @@ pub mod markdown;
 pub mod nagios;
 mod outcome;
 pub mod text;
+mod whole;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 pub use collect::{Collector, Event, Observer};
 pub use outcome::Outcome;
+pub use whole::{ForPeople, Whole};
 
 use crate::gate::{Entry, Mode};
 use crate::policy::text::{clean_line, clean_paragraph};

@@ -7,12 +7,7 @@ use super::{Bounds, Metric, Outcome, Report, Severity, Unit};
 
 /// The report as monitoring plugins print it.
 pub fn render(report: &Report) -> String {
-    let state = match report.run.outcome {
-        Outcome::Ok => "OK",
-        Outcome::Warning => "WARNING",
-        Outcome::Critical => "CRITICAL",
-        _ => "UNKNOWN",
-    };
+    let state = state(report.run.outcome);
     let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
     let why =
         if report.run.outcome.exit_code() == 3 { format!("{}: ", report.run.outcome.name()) } else { String::new() };
@@ -32,6 +27,16 @@ pub fn render(report: &Report) -> String {
         let _ = writeln!(out, "{severity}: {}: {}{detail}", plain(&finding.subject), plain(&finding.title));
     }
     out
+}
+
+/// The word for an exit code.
+pub(super) fn state(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "OK",
+        Outcome::Warning => "WARNING",
+        Outcome::Critical => "CRITICAL",
+        _ => "UNKNOWN",
+    }
 }
 
 /// Text in which nothing begins the performance data or another line.

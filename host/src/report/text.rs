@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Bounds, Metric, Outcome, Report, Severity, Unit};
+use super::{Bounds, Finding, Metric, Outcome, Report, Severity, Unit};
 use crate::gate::{Decision, Entry, Impact, Mode};
 use crate::policy::units::Size;
 
@@ -24,41 +24,94 @@ pub fn render(report: &Report, verbose: bool) -> String {
     out
 }
 
-fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
-    let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
+/// Of a report among several, what a person must know: nothing where all is well and nothing was changed.
+pub(super) fn brief(report: &Report) -> String {
+    let mut out = String::new();
+    let _ = write_brief(&mut out, report);
+    out
+}
+
+fn write_brief(out: &mut String, report: &Report) -> std::fmt::Result {
+    let changed = report.effects.iter().any(|entry| entry.effect.impact != Impact::Observe);
+    let quiet = report.run.outcome == Outcome::Ok && !changed && report.notices.is_empty();
+    if quiet && report.next_actions.is_empty() {
+        return Ok(());
+    }
+    headline(out, report)?;
+    for finding in report.worst_first().into_iter().filter(|finding| finding.severity != Severity::Ok).take(FINDINGS) {
+        write_finding(out, finding)?;
+    }
+    if changed {
+        effects(out, report, false)?;
+    }
+    write_next(out, report)?;
+    write_notices(out, report)
+}
+
+fn headline(out: &mut String, report: &Report) -> std::fmt::Result {
+    let bold = Style::new().bold();
     let outcome = report.run.outcome;
     let style = outcome_style(outcome);
     let rehearsed = if report.run.mode == Mode::Rehearse { " (rehearsal)" } else { "" };
     write!(out, "{bold}{}{bold:#}{rehearsed}: {style}{}{style:#}", report.run.task, outcome.name())?;
     match (&report.summary, &report.error) {
-        (Some(summary), _) if !summary.is_empty() => writeln!(out, " - {summary}")?,
-        (_, Some(error)) if !error.contains('\n') => writeln!(out, " - {error}")?,
+        (Some(summary), _) if !summary.is_empty() => writeln!(out, " - {summary}"),
+        (_, Some(error)) if !error.contains('\n') => writeln!(out, " - {error}"),
         (_, Some(error)) => {
             writeln!(out)?;
-            for line in error.lines() {
-                writeln!(out, "  - {line}")?;
-            }
+            error.lines().try_for_each(|line| writeln!(out, "  - {line}"))
         }
-        _ => writeln!(out)?,
+        _ => writeln!(out),
     }
+}
 
+fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Result {
+    let bold = Style::new().bold();
+    let (name, style) = match finding.severity {
+        Severity::Critical => ("critical", outcome_style(Outcome::Critical)),
+        Severity::Warning => ("warning ", outcome_style(Outcome::Warning)),
+        Severity::Ok => ("ok      ", outcome_style(Outcome::Ok)),
+    };
+    writeln!(out, "\n  {style}{name}{style:#}  {bold}{}{bold:#}: {}", finding.subject, finding.title)?;
+    for line in finding.detail.lines() {
+        writeln!(out, "            {line}")?;
+    }
+    if let Some(remedy) = &finding.remedy {
+        for (index, line) in remedy.lines().enumerate() {
+            writeln!(out, "          {} {line}", if index == 0 { "→" } else { " " })?;
+        }
+    }
+    Ok(())
+}
+
+fn write_next(out: &mut String, report: &Report) -> std::fmt::Result {
+    let bold = Style::new().bold();
+    if !report.next_actions.is_empty() {
+        writeln!(out, "\n{bold}Next{bold:#}")?;
+        for next in &report.next_actions {
+            let subject = next.subject.as_ref().map(|subject| format!("{subject}: ")).unwrap_or_default();
+            writeln!(out, "  - {subject}{}", next.action)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_notices(out: &mut String, report: &Report) -> std::fmt::Result {
+    for notice in &report.notices {
+        let style = outcome_style(Outcome::Warning);
+        writeln!(out, "\n{style}note:{style:#} {notice}")?;
+    }
+    Ok(())
+}
+
+fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
+    let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
+    let outcome = report.run.outcome;
+    headline(out, report)?;
     let findings = report.worst_first();
     let shown = if verbose { findings.len() } else { FINDINGS };
     for finding in findings.iter().take(shown) {
-        let (name, style) = match finding.severity {
-            Severity::Critical => ("critical", outcome_style(Outcome::Critical)),
-            Severity::Warning => ("warning ", outcome_style(Outcome::Warning)),
-            Severity::Ok => ("ok      ", outcome_style(Outcome::Ok)),
-        };
-        writeln!(out, "\n  {style}{name}{style:#}  {bold}{}{bold:#}: {}", finding.subject, finding.title)?;
-        for line in finding.detail.lines() {
-            writeln!(out, "            {line}")?;
-        }
-        if let Some(remedy) = &finding.remedy {
-            for (index, line) in remedy.lines().enumerate() {
-                writeln!(out, "          {} {line}", if index == 0 { "→" } else { " " })?;
-            }
-        }
+        write_finding(out, finding)?;
     }
 
     if findings.len() > shown {
@@ -85,13 +138,7 @@ fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
 
     effects(out, report, verbose)?;
 
-    if !report.next_actions.is_empty() {
-        writeln!(out, "\n{bold}Next{bold:#}")?;
-        for next in &report.next_actions {
-            let subject = next.subject.as_ref().map(|subject| format!("{subject}: ")).unwrap_or_default();
-            writeln!(out, "  - {subject}{}", next.action)?;
-        }
-    }
+    write_next(out, report)?;
     if verbose && !report.log.is_empty() {
         writeln!(out, "\n{bold}Log{bold:#}")?;
         for line in &report.log {
@@ -105,11 +152,7 @@ fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
             writeln!(out, "  {dim}{:5}{dim:#} {}", line.level, line.message)?;
         }
     }
-    for notice in &report.notices {
-        let style = outcome_style(Outcome::Warning);
-        writeln!(out, "\n{style}note:{style:#} {notice}")?;
-    }
-    Ok(())
+    write_notices(out, report)
 }
 
 /// What was, or would be, changed.
@@ -165,7 +208,7 @@ fn effects(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result
     Ok(())
 }
 
-fn outcome_style(outcome: Outcome) -> Style {
+pub(super) fn outcome_style(outcome: Outcome) -> Style {
     let colour = match outcome {
         Outcome::Ok => AnsiColor::Green,
         Outcome::Warning => AnsiColor::Yellow,

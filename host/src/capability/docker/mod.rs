@@ -62,6 +62,9 @@ impl Room for Docker {
     const ACCESS: &'static [&'static str] = &["read", "pull", "prune", "control", "run"];
     const BUDGETS: &'static [&'static str] = &["images", "containers", "networks", "volumes", "bytes"];
     const TARGET: &'static str = "unix:///PATH|tcp://HOST:PORT";
+    const EXAMPLE: &'static str = "unix:///var/run/docker.sock";
+    const DESTROYS: &'static [&'static str] = &["prune"];
+    const PATHS: &'static [&'static str] = &["ca", "cert", "key", "docker-config"];
 
     type Grant = Grant;
     type Shared = Engines;

@@ -13,6 +13,7 @@ mod tasks;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
@@ -60,6 +61,8 @@ impl Room for Files {
     const ACCESS: &'static [&'static str] = &["read", "write", "delete"];
     const BUDGETS: &'static [&'static str] = &["files", "bytes"];
     const TARGET: &'static str = "DIRECTORY";
+    const EXAMPLE: &'static str = "/";
+    const DESTROYS: &'static [&'static str] = &["delete"];
 
     type Grant = Grant;
     type Shared = Swept;
@@ -71,6 +74,10 @@ impl Room for Files {
 
     fn check(grant: &Grant) -> Result<(), String> {
         grant.check()
+    }
+
+    fn anchored(target: &str, base: &Path) -> String {
+        base.join(target).to_string_lossy().into_owned()
     }
 
     fn state(shared: Arc<Swept>, grants: BTreeMap<String, Grant>, run: &RunContext) -> State {

@@ -48,6 +48,9 @@ impl Room for Redis {
     const ACCESS: &'static [&'static str] = grant::Access::WORDS;
     const BUDGETS: &'static [&'static str] = &["keys", "bytes"];
     const TARGET: &'static str = "URL";
+    const EXAMPLE: &'static str = "redis://localhost";
+    const DESTROYS: &'static [&'static str] = &["write"];
+    const PATHS: &'static [&'static str] = &["ca"];
 
     type Grant = Grant;
     type Shared = Pools;

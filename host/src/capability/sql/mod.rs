@@ -14,6 +14,7 @@ pub(crate) mod lexis;
 pub(crate) mod statement;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
@@ -56,6 +57,9 @@ impl Room for Sql {
     const ACCESS: &'static [&'static str] = grant::Access::WORDS;
     const BUDGETS: &'static [&'static str] = &["rows"];
     const TARGET: &'static str = "URL";
+    const EXAMPLE: &'static str = "postgres://user@localhost/database";
+    const DESTROYS: &'static [&'static str] = &["write"];
+    const PATHS: &'static [&'static str] = &["ca"];
     type Grant = Grant;
     type Shared = Pools;
     type State = State;
@@ -66,6 +70,13 @@ impl Room for Sql {
 
     fn check(grant: &Grant) -> Result<(), String> {
         grant.check()
+    }
+
+    fn anchored(target: &str, base: &Path) -> String {
+        match target.strip_prefix("sqlite:") {
+            Some(path) => format!("sqlite:{}", base.join(path.strip_prefix("//").unwrap_or(path)).display()),
+            None => target.into(),
+        }
     }
 
     fn state(shared: Arc<Pools>, grants: BTreeMap<String, Grant>, run: &RunContext) -> State {

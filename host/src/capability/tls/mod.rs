@@ -56,6 +56,8 @@ impl Room for Tls {
     const BUDGETS: &'static [&'static str] = &["connections"];
     const SEVERAL_TARGETS: bool = true;
     const TARGET: &'static str = "[smtp|imap|postgres://]HOST:PORT";
+    const EXAMPLE: &'static str = "localhost:443";
+    const PATHS: &'static [&'static str] = &["ca"];
 
     type Grant = Grant;
     type Shared = backend::Shared;

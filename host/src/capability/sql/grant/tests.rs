@@ -126,10 +126,10 @@ fn a_bad_grant_is_named_with_the_way_out() {
 
 #[test]
 fn a_flag_makes_a_grant() {
-    let room = crate::capability::RoomWords { name: "sql", access: Access::WORDS, budgets: &[], target: "URL" };
+    let room = crate::capability::room("sql").unwrap();
     let flag = "d=postgres://h/d,write,table=a,table=b.c,function=f,lock-timeout=2s,statement-timeout=1h,ca=/r.pem";
     let (_, binding) =
-        crate::capability::Binding::parse(&room, flag, |_| None, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+        crate::capability::Binding::parse(room, flag, |_| None, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
     let mut settings = binding.settings;
     settings.insert("target".into(), binding.target.expose().into());
     let grant: Grant = settings.try_into().unwrap();

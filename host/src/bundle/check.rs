@@ -1,0 +1,181 @@
+//! What of a bundle can only be told with its plugins: whether each is there, is the one that was accepted, takes these
+//! parameters, and gets what it asks for.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::accepted::Accepted;
+use super::{Bundle, Problem, SlotGrant, Source, Task, unwise};
+use crate::capability::{Binding, Grants, RoomWords, Secret, room};
+use crate::plugin::fit::{self, Wording};
+use crate::plugin::{Host, Plugin, arguments, find, is_path};
+
+/// A bundle's plugins, and what is wrong.
+pub struct Checked<'a> {
+    /// The tasks whose plugin could be loaded.
+    pub ready: Vec<Ready<'a>>,
+    /// The first in the file first.
+    pub problems: Vec<Problem>,
+}
+
+/// A task that could run.
+#[derive(Clone)]
+pub struct Ready<'a> {
+    /// What the file says.
+    pub task: &'a Task,
+    /// Its plugin.
+    pub plugin: Plugin,
+    /// What its slots are bound to. Without a credential that was not asked for, it stands for no target that is.
+    pub grants: Grants,
+}
+
+/// Where plugins come from.
+pub struct Plugins<'a> {
+    /// Compiles them.
+    pub host: &'a Host,
+    /// Where they are looked up by name, after the bundle's own directories.
+    pub directories: Vec<PathBuf>,
+}
+
+impl Bundle {
+    /// Looks at every task. The credentials of the tasks that `wanted` picks must be there; of others, they are only
+    /// looked for, and no program is run for them.
+    pub async fn check(
+        &self,
+        plugins: &Plugins<'_>,
+        accepted: Option<&Accepted>,
+        wanted: impl Fn(&Task) -> bool,
+    ) -> Checked<'_> {
+        let mut problems = Vec::new();
+        let mut ready = Vec::new();
+        for task in &self.tasks {
+            let grants = self.grants(task, wanted(task), &mut problems).await;
+            let Some(plugin) = self.plugin(task, plugins, &mut problems).await else { continue };
+            if let Some(accepted) = accepted
+                && let Some(change) = accepted.change(&task.plugin, &plugin)
+            {
+                problems.push(
+                    Problem::error(format!("task `{}`: {change}", task.name), task.places.plugin.clone())
+                        .help("look at it with `host inspect`, and accept it with `host check --accept`"),
+                );
+            }
+            fits(task, &plugin, &grants, &mut problems);
+            ready.push(Ready { task, plugin, grants });
+        }
+        problems.extend(unwise::problems(self, &ready));
+        problems.sort_by_key(|problem| (problem.place.as_ref().map(|place| place.start), problem.weight));
+        Checked { ready, problems }
+    }
+
+    async fn plugin(&self, task: &Task, plugins: &Plugins<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Problem::error(format!("task `{}`: {error}", task.name), task.places.plugin.clone())
+        };
+        let is_path = is_path(&task.plugin);
+        let name = if is_path {
+            self.directory.join(&task.plugin).to_string_lossy().into_owned()
+        } else {
+            task.plugin.clone()
+        };
+        let directories: Vec<PathBuf> = self.plugins.iter().chain(&plugins.directories).cloned().collect();
+        let path = find(&name, &directories).map_err(|error| problems.push(wrong(&error))).ok()?;
+        plugins.host.load(&path).await.map_err(|error| problems.push(wrong(&error))).ok()
+    }
+
+    async fn grants(&self, task: &Task, wanted: bool, problems: &mut Vec<Problem>) -> Grants {
+        let mut grants = Grants::default();
+        for grant in &task.grants {
+            let wrong =
+                |message: String| Problem::error(format!("task `{}`: {message}", task.name), grant.place.clone());
+            let mut bindings = Vec::new();
+            let Some(room) = room(grant.capability) else { continue };
+            for source in &grant.sources {
+                let target = match source {
+                    Source::Command(_) if !wanted => Ok(None),
+                    source => source.target(&self.directory).await.map(Some),
+                };
+                let target = target.unwrap_or_else(|error| {
+                    let message = format!("slot `{}`: {error}", grant.slot);
+                    let mut problem = wrong(message);
+                    if !wanted {
+                        problem.weight = super::Weight::Warning;
+                    }
+                    problems.push(problem);
+                    None
+                });
+                bindings.push(self.binding(grant, room, target, bindings.is_empty()));
+            }
+            if let Err(error) = grants.bind(grant.capability, &grant.slot, bindings) {
+                problems.push(wrong(error.to_string()));
+            }
+        }
+        grants
+    }
+
+    /// What binds one target; the settings come with the first.
+    fn binding(&self, grant: &SlotGrant, room: &RoomWords, target: Option<Secret>, first: bool) -> Binding {
+        let target = target.map_or_else(
+            // It stands in, so that the settings can be checked.
+            || room.example.into(),
+            |target| (room.anchored)(target.expose(), &self.directory),
+        );
+        let settings = if first { grant.settings.clone() } else { toml::Table::new() };
+        Binding { target: Secret::new(target), settings }
+    }
+}
+
+/// What of a task does not fit its plugin.
+fn fits(task: &Task, plugin: &Plugin, grants: &Grants, problems: &mut Vec<Problem>) {
+    let name = &task.name;
+    let place_of = |slot: &str| task.grants.iter().find(|grant| grant.slot == slot).map(|grant| grant.place.clone());
+    for misfit in fit::misfits(plugin.description(), grants, &task.budgets, &Lines) {
+        let budget = misfit.budget.as_ref().map(|what| format!("{}.{what}", misfit.slot));
+        let place = match budget {
+            Some(key) => task.places.budgets.get(&key).cloned(),
+            None => place_of(&misfit.slot),
+        };
+        // A slot of which the grant was wrong is not unbound as well.
+        let written = task.grants.iter().any(|grant| grant.slot == misfit.slot);
+        let bound = grants.slots().any(|(_, slot)| slot == misfit.slot);
+        if misfit.lacks && written && !bound {
+            continue;
+        }
+        let place = place.unwrap_or_else(|| task.places.plugin.clone());
+        problems.push(Problem::error(format!("task `{name}`: {}", misfit.message), place));
+    }
+    if let Err(errors) = arguments::parse(plugin.description(), &task.arguments) {
+        for error in errors.0 {
+            // The first that it names is the one that it is about.
+            let at = |(name, _): &(&String, &Range<usize>)| error.find(&format!("`{name}`"));
+            let named = task.places.parameters.iter().filter(|named| at(named).is_some()).min_by_key(at);
+            let place = named.map_or_else(|| task.places.plugin.clone(), |(_, place)| place.clone());
+            problems.push(Problem::error(format!("task `{name}`: {error}"), place));
+        }
+    }
+}
+
+/// As lines of a bundle.
+struct Lines;
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}
+
+impl Wording for Lines {
+    fn bind(&self, room: &RoomWords, slot: &str, words: &[&str]) -> String {
+        let access = if words.is_empty() { String::new() } else { format!(", access = [{}]", quoted(words)) };
+        format!("add to its grants: {slot} = {{ {} = \"{}\"{access} }}", room.name, room.target)
+    }
+
+    fn add(&self, _: &RoomWords, slot: &str, words: &[&str]) -> String {
+        format!("add {} to the access of `{slot}` in its grants", quoted(words))
+    }
+
+    fn binding(&self, _: &str, slot: &str) -> String {
+        format!("`{slot}` of its grants")
+    }
+
+    fn budget(&self, slot: &str, what: &str) -> String {
+        format!("budget \"{slot}.{what}\"")
+    }
+}

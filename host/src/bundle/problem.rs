@@ -1,0 +1,180 @@
+//! What is wrong with a bundle, or merely unwise, and where.
+
+use std::fmt;
+use std::ops::Range;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use serde::Serialize;
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// Nothing of the bundle runs before it is mended.
+    Error,
+    /// It runs, and should be thought about.
+    Warning,
+}
+
+/// One thing that is wrong or unwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// How much it matters.
+    pub weight: Weight,
+    /// What it is.
+    pub message: String,
+    /// What to do about it, where the message does not say it.
+    pub help: Option<String>,
+    /// Where it is in the file, in bytes.
+    pub place: Option<Range<usize>>,
+}
+
+impl Problem {
+    pub(super) fn error(message: impl Into<String>, place: Range<usize>) -> Self {
+        Self { weight: Weight::Error, message: message.into(), help: None, place: Some(place) }
+    }
+
+    pub(super) fn warning(message: impl Into<String>, place: Range<usize>) -> Self {
+        Self { weight: Weight::Warning, ..Self::error(message, place) }
+    }
+
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+/// A file's problems, the first in the file first.
+#[derive(Debug)]
+pub struct Problems<'a> {
+    /// The file's name, as it is shown.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a str,
+    /// What was found.
+    pub problems: &'a [Problem],
+}
+
+/// A problem with its place as people and editors count it.
+#[derive(Debug, Serialize)]
+pub struct Placed<'a> {
+    /// How much it matters.
+    pub severity: Weight,
+    /// What it is.
+    pub message: &'a str,
+    /// What to do about it.
+    pub help: Option<&'a str>,
+    /// The file.
+    pub file: &'a str,
+    /// From 1; none when it is the file as a whole.
+    pub line: Option<usize>,
+    /// From 1, in characters.
+    pub column: Option<usize>,
+}
+
+impl<'a> Problems<'a> {
+    /// For machines.
+    pub fn placed(&self) -> Vec<Placed<'a>> {
+        let place = |problem: &Problem| {
+            let before = self.text.get(..problem.place.as_ref()?.start)?;
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            Some((before.matches('\n').count() + 1, line.chars().count() + 1))
+        };
+        let placed = |problem: &'a Problem| Placed {
+            severity: problem.weight,
+            message: &problem.message,
+            help: problem.help.as_deref(),
+            file: self.name,
+            line: place(problem).map(|(line, _)| line),
+            column: place(problem).map(|(_, column)| column),
+        };
+        self.problems.iter().map(placed).collect()
+    }
+
+    /// For people: each with the lines that it is about. Colours are escape sequences.
+    pub fn shown(&self, coloured: bool) -> String {
+        let theme = if coloured { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(1);
+        let text = without_passwords(self.text);
+        let mut shown = String::new();
+        for problem in self.problems {
+            let source = miette::NamedSource::new(self.name, text.clone());
+            let pointed = Pointed { problem, source };
+            if handler.render_report(&mut shown, &pointed).is_err() {
+                shown.push_str(&problem.message);
+            }
+            shown.push('\n');
+        }
+        shown
+    }
+}
+
+/// The text, in which every password of a URL is stars, byte for byte: the lines around a mistake are shown.
+fn without_passwords(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.extend([before, "://"]);
+        let end = after.find(|c: char| c.is_whitespace() || c == '"' || c == '\'').unwrap_or(after.len());
+        let (url, tail) = after.split_at(end);
+        // What a password may not hold unescaped, it may hold all the same: the last `@` ends it.
+        match url.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?, host))) {
+            Some(((user, password), host)) => out.extend([user, ":", &"*".repeat(password.len()), "@", host]),
+            None => out.push_str(url),
+        }
+        rest = tail;
+    }
+    out + rest
+}
+
+#[derive(Debug)]
+struct Pointed<'a> {
+    problem: &'a Problem,
+    source: miette::NamedSource<String>,
+}
+
+impl fmt::Display for Pointed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem.message)
+    }
+}
+
+impl std::error::Error for Pointed<'_> {}
+
+impl Diagnostic for Pointed<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.problem.weight {
+            Weight::Error => miette::Severity::Error,
+            Weight::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        self.problem.help.as_ref().map(|help| Box::new(help) as _)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.problem.place.is_some().then_some(&self.source as _)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let place = self.problem.place.clone()?;
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, place))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown_and_every_place_stays() {
+        for (text, shown) in [
+            ("sql = \"postgres://u:hunter2@h/d\"", "sql = \"postgres://u:*******@h/d\""),
+            ("'redis://:p@s/s@h' # ok", "'redis://:*****@h' # ok"),
+            ("a = 'http://h:80/x' b = 'mysql://u:ä@h'", "a = 'http://h:80/x' b = 'mysql://u:**@h'"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `host schema bundle`: the JSON Schema of bundle files.
+
+use clap::Args;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Of what.
+    #[arg(value_enum)]
+    of: Of,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Of {
+    /// Bundle files. In an editor that knows them, the first line `#:schema PATH` of a bundle names the schema.
+    Bundle,
+}
+
+pub(super) fn execute(arguments: &Arguments) -> u8 {
+    match arguments.of {
+        Of::Bundle => super::print(&super::json(&crate::bundle::schema())),
+    }
+    0
+}
