@@ -32,3 +32,20 @@ fn every_plugin_is_listed_and_has_a_page_with_an_example() {
         assert!(example, "plugins/{name}/README.md shows no command line");
     }
 }
+
+/// Every bundle that the documentation shows is one that `host check` finds no mistake in.
+#[test]
+fn every_bundle_shown_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().join("bundle.toml");
+    let pages = [README, include_str!("../../docs/bundles.md")];
+    let shown = pages.iter().flat_map(|page| page.split("```toml\n").skip(1)).map(|rest| rest.split("```").next().unwrap());
+    let mut count = 0;
+    for text in shown {
+        std::fs::write(&bundle, text).unwrap();
+        let host = taskhost_tests::host().arg("check").arg(&bundle);
+        host.env("DATABASE_URL", "postgres://task@db.internal/shop").run().expect_code(0);
+        count += 1;
+    }
+    assert!(count >= 2, "{count} bundles");
+}

@@ -10,7 +10,7 @@ use sqlx::{Connection as _, Executor as _, Row as _};
 use crate::measure::{Comparison, ratio, side_by_side};
 use crate::process::{Places, run};
 
-const ROWS: &str = "SELECT id, name, amount, created FROM bench_rows";
+pub(super) const ROWS: &str = "SELECT id, name, amount, created FROM bench_rows";
 
 /// Makes the table that is read.
 pub(super) async fn prepare(url: &str) -> anyhow::Result<()> {

@@ -1,9 +1,9 @@
 //! `redis-keys` beside `redis-cli --bigkeys`.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::measure::{Comparison, ratio, side_by_side};
-use crate::process::{Places, run};
+use crate::process::{Places, peak, run};
 
 const KEYS: u64 = 1_000_000;
 const FEW: u64 = 100_000;
@@ -11,7 +11,7 @@ const FEW: u64 = 100_000;
 pub(super) fn compare(places: &Places, url: &str) -> anyhow::Result<Comparison> {
     let slot = format!("cache={}", url.replace(',', "%2C"));
     let ours = || places.host(&["run", "redis-keys", "--redis", &slot]);
-    run(cli(url).arg("FLUSHDB"), &[0])?;
+    empty(url)?;
     fill(url, 0, FEW)?;
     let few = peak(ours())?;
     fill(url, FEW, KEYS)?;
@@ -25,7 +25,7 @@ pub(super) fn compare(places: &Places, url: &str) -> anyhow::Result<Comparison> 
             ("redis-cli --memkeys", Box::new(|| run(cli(url).arg("--memkeys"), &[0]).map(drop))),
         ],
     )?;
-    run(cli(url).arg("FLUSHDB"), &[0])?;
+    empty(url)?;
     let met = matches!(times.as_slice(), [(_, ours), (_, bigkeys), ..] if ratio(*ours, *bigkeys) <= 1.0 / 3.0);
     Ok(Comparison {
         title: "redis-keys over a million keys".into(),
@@ -55,8 +55,13 @@ fn cli(url: &str) -> Command {
     command
 }
 
+/// Takes all keys away.
+pub(super) fn empty(url: &str) -> anyhow::Result<()> {
+    run(cli(url).arg("FLUSHDB"), &[0]).map(drop)
+}
+
 /// Keys of several kinds, a thousand prefixes.
-fn fill(url: &str, from: u64, to: u64) -> anyhow::Result<()> {
+pub(super) fn fill(url: &str, from: u64, to: u64) -> anyhow::Result<()> {
     let script = "for i=ARGV[1],ARGV[2]-1 do local k='p'..(i%1000)..':'..i; local t=i%10; \
                   if t<6 then redis.call('SET',k,string.rep('x',i%200)) \
                   elseif t<8 then redis.call('HSET',k,'a',i,'b',i) \
@@ -67,22 +72,4 @@ fn fill(url: &str, from: u64, to: u64) -> anyhow::Result<()> {
         run(cli(url).args(["EVAL", script, "0", &begin, &end]), &[0])?;
     }
     Ok(())
-}
-
-/// The most memory that a process had, in bytes.
-fn peak(mut command: Command) -> anyhow::Result<u64> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0;
-    loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let high =
-            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        most = most.max(high.unwrap_or_default() * 1024);
-        if let Some(ended) = child.try_wait()? {
-            anyhow::ensure!(ended.code().is_some_and(|code| code < 2), "redis-keys ended with {ended}");
-            return Ok(most);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }

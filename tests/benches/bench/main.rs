@@ -3,6 +3,7 @@
 
 mod crowd;
 mod database;
+mod growth;
 mod inprocess;
 mod keys;
 mod measure;
@@ -109,6 +110,21 @@ fn main() -> anyhow::Result<()> {
             std::env::var("TASKHOST_TEST_REDIS").context("TASKHOST_TEST_REDIS is not set; run `cargo xtask bench`")?;
         keep("keys", &keys::compare(&places, &url)?)?;
     }
+    if wanted("growth") {
+        eprintln!("growth");
+        let server =
+            |name: &str| std::env::var(name).with_context(|| format!("{name} is not set; run `cargo xtask bench`"));
+        let (postgres, redis) = (server("TASKHOST_TEST_POSTGRES")?, server("TASKHOST_TEST_REDIS")?);
+        runtime.block_on(database::prepare(&postgres))?;
+        let lines = growth::measure(&places, &postgres, &redis)?;
+        std::fs::write(results.join("growth.json"), serde_json::to_vec(&lines)?)?;
+        std::fs::write(root.join("docs/growth.svg"), growth::picture(&lines))?;
+    }
+    publish(root, &results)
+}
+
+/// Writes the page from all that was ever measured.
+fn publish(root: &Path, results: &Path) -> anyhow::Result<()> {
     let mut comparisons = Vec::new();
     for name in NAMES {
         match std::fs::read(results.join(name).with_extension("json")) {
@@ -117,7 +133,11 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let page = root.join("docs/benchmarks.md");
-    std::fs::write(&page, page::render(&comparisons, &machine()))?;
+    let growth: Vec<growth::Line> = match std::fs::read(results.join("growth.json")) {
+        Ok(lines) => serde_json::from_slice(&lines)?,
+        Err(_) => vec![],
+    };
+    std::fs::write(&page, page::render(&comparisons, &growth, &machine()))?;
     eprintln!("wrote {}", page.display());
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::growth;
 use crate::measure::{Comparison, ratio, shown};
 
-pub(super) fn render(comparisons: &[Comparison], machine: &str) -> String {
+pub(super) fn render(comparisons: &[Comparison], growth: &[growth::Line], machine: &str) -> String {
     let mut page = String::from(
         "# Benchmarks\n\n\
          Made by `cargo xtask bench`, which measures all candidates of a comparison side by side, in turns, in one run, and rewrites this page. \
@@ -28,6 +29,12 @@ pub(super) fn render(comparisons: &[Comparison], machine: &str) -> String {
                 factor(ratio(*ours, *theirs))
             );
         }
+    }
+    if !growth.is_empty() {
+        page.push_str(
+            "\n## How it grows\n\n![time and peak memory over the number of rows, keys and files](growth.svg)\n\n",
+        );
+        page.push_str(&growth::table(growth));
     }
     page.push_str("\n## How each was measured\n");
     for comparison in comparisons {

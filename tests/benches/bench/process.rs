@@ -44,6 +44,24 @@ pub(super) fn run(command: &mut Command, expected: &[i32]) -> anyhow::Result<Str
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The most memory that a process had, in bytes.
+pub(super) fn peak(mut command: Command) -> anyhow::Result<u64> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let high =
+            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        most = most.max(high.unwrap_or_default() * 1024);
+        if let Some(ended) = child.try_wait()? {
+            anyhow::ensure!(ended.code().is_some_and(|code| code < 2), "{command:?} ended with {ended}");
+            return Ok(most);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// `host run` of an empty plugin beside `openssl x509` and `python3 -c pass`.
 pub(super) fn start(places: &Places, certificate: &Path) -> anyhow::Result<Comparison> {
     let empty = places.fixture("empty");
