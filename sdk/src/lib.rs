@@ -6,6 +6,7 @@ pub mod parameters;
 pub mod redis;
 pub mod report;
 pub mod sql;
+pub mod state;
 pub mod tls;
 pub mod words;
 
@@ -23,7 +24,7 @@ pub mod prelude {
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
     pub use crate::{
-        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, params, redis, sql, task, tls,
+        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, params, redis, sql, state, task, tls,
     };
 }
 

@@ -39,7 +39,8 @@ fn every_bundle_shown_is_one() {
     let directory = tempfile::tempdir().unwrap();
     let bundle = directory.path().join("bundle.toml");
     let pages = [README, include_str!("../../docs/bundles.md")];
-    let shown = pages.iter().flat_map(|page| page.split("```toml\n").skip(1)).map(|rest| rest.split("```").next().unwrap());
+    let shown =
+        pages.iter().flat_map(|page| page.split("```toml\n").skip(1)).map(|rest| rest.split("```").next().unwrap());
     let mut count = 0;
     for text in shown {
         std::fs::write(&bundle, text).unwrap();

@@ -22,6 +22,7 @@ fn host(cache: &Path) -> Host {
 
 fn request(case: &str, timeout: Duration) -> Request {
     Request {
+        task: None,
         mode: Mode::Perform,
         arguments: vec![("case".into(), case.into())],
         grants: Grants::default(),

@@ -1,9 +1,10 @@
 //! What a bundle file may hold, as it is written. The doc comments are what an editor shows: `host schema bundle` makes
 //! the JSON Schema from these types.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -197,35 +198,62 @@ enum Target {
 }
 
 /// A target by the name of its capability (`sql = "env:DATABASE_URL"`), and settings such as `ca`.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "the schema of what is read as TOML")]
-struct Connection {
-    /// `postgres://`, `mysql://`, `mariadb://` or `sqlite:PATH`.
-    sql: Option<Target>,
-    /// A directory.
-    files: Option<Target>,
-    /// HOST:PORT, or several.
-    tls: Option<Target>,
-    /// `unix:///var/run/docker.sock` or `tcp://HOST:PORT`.
-    docker: Option<Target>,
-    /// `redis://`, `rediss://` or `unix:PATH`.
-    redis: Option<Target>,
-    /// The room's settings, as after the comma of the command line's flag.
-    #[schemars(flatten)]
-    settings: BTreeMap<String, ParameterValue>,
+struct Connection;
+
+impl JsonSchema for Connection {
+    fn schema_name() -> Cow<'static, str> {
+        "Connection".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let settings = generator.subschema_for::<ParameterValue>();
+        let properties: serde_json::Map<String, serde_json::Value> = crate::capability::ROOMS
+            .iter()
+            .map(|room| {
+                let mut target = generator.subschema_for::<Target>();
+                target.insert("description".into(), room.target.into());
+                (room.name.to_owned(), target.to_value())
+            })
+            .collect();
+        json_schema!({
+            "type": "object",
+            "description": "A target by the name of its capability, and settings as after the comma of its flag.",
+            "properties": properties,
+            "additionalProperties": settings,
+        })
+    }
 }
 
 /// What a slot gets: a connection of this file, or a target of its own, and the access.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "the schema of what is read as TOML")]
-struct SlotGrant {
-    /// The name of a connection of this file.
-    connection: Option<String>,
-    /// Words of access beside the first, which binding grants, such as `["maintain"]`.
-    access: Option<Vec<String>>,
-    /// A target of its own, and settings such as `table = ["sessions"]`.
-    #[schemars(flatten)]
-    rest: Connection,
+struct SlotGrant;
+
+impl JsonSchema for SlotGrant {
+    fn schema_name() -> Cow<'static, str> {
+        "SlotGrant".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Connection::json_schema(generator);
+        let own = [
+            ("connection", json_schema!({"type": "string", "description": "The name of a connection of this file."})),
+            (
+                "access",
+                json_schema!({
+                    "description": "Words of access beside the first, which binding grants.",
+                    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+                }),
+            ),
+        ];
+        let properties = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut);
+        if let Some(properties) = properties {
+            properties.extend(own.map(|(name, schema)| (name.to_owned(), schema.to_value())));
+        }
+        schema.insert(
+            "description".into(),
+            "What a slot gets: a connection of this file, or a target of its own, and the access.".into(),
+        );
+        schema
+    }
 }
 
 /// The JSON Schema of bundle files.

@@ -134,6 +134,7 @@ async fn attempt<'a>(host: &Host, ready: &Ready<'a>, order: &Order<'_>) -> (&'a 
     let mut attempt = 0;
     loop {
         let request = Request {
+            task: Some(task.name.clone()),
             mode: order.mode,
             arguments: task.arguments.clone(),
             grants: ready.grants.clone(),
@@ -144,7 +145,6 @@ async fn attempt<'a>(host: &Host, ready: &Ready<'a>, order: &Order<'_>) -> (&'a 
             cancel: order.cancel.clone(),
         };
         let mut report = host.run(&ready.plugin, request).await;
-        report.run.task.clone_from(&task.name);
         let passes = matches!(report.run.outcome, Outcome::Unavailable | Outcome::TimedOut);
         if !passes || attempt == task.retries {
             if attempt > 0 {

@@ -7,6 +7,7 @@ pub mod files;
 pub mod load;
 pub mod redis;
 pub mod sql;
+pub mod state;
 pub mod stream;
 pub mod tls;
 
@@ -90,6 +91,8 @@ pub struct RunContext {
     pub notices: Notices,
     /// Counts what calls bring, where they are kept waiting with it.
     pub load: Load,
+    /// The task's name.
+    pub task: Arc<str>,
 }
 
 /// A fault of the host's own. A room wraps what it traps with in it (see [`fault`]); all else that breaks a run is the
@@ -237,6 +240,7 @@ rooms! {
     tls: tls::Tls,
     docker: docker::Docker,
     redis: redis::Redis,
+    state: state::State,
 }
 
 /// A room's words.

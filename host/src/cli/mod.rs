@@ -8,6 +8,7 @@ mod options;
 mod progress;
 mod run;
 mod schema;
+mod state;
 mod tasks;
 
 use std::io::Write as _;
@@ -65,6 +66,8 @@ enum Command {
     Grants(grants::Arguments),
     /// Show a plugin's parameters, slots and imports. Grants nothing.
     Inspect(inspect::Arguments),
+    /// Show what tasks remember between their runs.
+    State(state::Arguments),
     /// Print the JSON Schema of bundle files, for editors.
     Schema(schema::Arguments),
     /// Print a completion script for a shell.
@@ -88,6 +91,7 @@ pub fn execute(arguments: Arguments) -> u8 {
             Command::Inspect(inspect) => inspect::execute(&global, &inspect).await,
             Command::Check(check) => check::execute(&global, &check).await,
             Command::Grants(grants) => grants::execute(&grants),
+            Command::State(state) => state::execute(&state).await,
             Command::Schema(schema) => schema::execute(&schema),
             Command::Completions(completions) => completions::execute(&completions),
         }

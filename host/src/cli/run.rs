@@ -145,6 +145,7 @@ async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
     let cancel = CancellationToken::new();
     let signals = tokio::spawn(stop_on_signal(cancel.clone()));
     let request = Request {
+        task: None,
         mode,
         arguments: parameters,
         grants,

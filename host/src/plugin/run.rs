@@ -34,6 +34,8 @@ const HOSTCALL_BYTES: usize = 64 << 20;
 /// What an operator asked for.
 #[derive(Clone)]
 pub struct Request {
+    /// The task's name; the plugin's when absent.
+    pub task: Option<String>,
     /// Run or rehearsal.
     pub mode: Mode,
     /// Parameters as written.
@@ -67,7 +69,13 @@ impl Host {
         let clock = Instant::now();
         let (mode, timeout) = (request.mode, request.timeout);
         let gate = Gate::new(mode, request.budgets.clone(), Instant::now);
-        let context = RunContext { gate: gate.clone(), notices: Notices::default(), load: Load::default() };
+        let task = request.task.as_deref().unwrap_or(&plugin.description().name).to_owned();
+        let context = RunContext {
+            gate: gate.clone(),
+            notices: Notices::default(),
+            load: Load::default(),
+            task: task.as_str().into(),
+        };
         let collector = Collector::new(mode, request.observer.clone());
 
         let (outcome, summary, error) = match self.prepare(plugin, &request) {
@@ -110,7 +118,7 @@ impl Host {
         Report {
             run: RunFacts {
                 id: uuid::Uuid::now_v7().to_string(),
-                task: plugin.description().name.clone(),
+                task,
                 plugin: Some(PluginId {
                     name: plugin.description().name.clone(),
                     version: plugin.description().version.clone(),

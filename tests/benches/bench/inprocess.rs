@@ -60,6 +60,7 @@ pub(super) fn compare(plugin: &Path) -> anyhow::Result<Comparison> {
 
 pub(super) fn request() -> Request {
     Request {
+        task: None,
         mode: Mode::Perform,
         arguments: vec![],
         grants: Grants::default(),

@@ -37,6 +37,7 @@ impl InProcess {
         let (slot, binding) = Binding::parse(words, &slot, |_| None, nothing).unwrap();
         grants.bind("files", &slot, vec![binding]).unwrap();
         let request = Request {
+            task: None,
             mode: Mode::Perform,
             arguments: vec![("script".into(), script.join("\n"))],
             grants,

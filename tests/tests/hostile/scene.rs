@@ -31,6 +31,7 @@ pub(crate) async fn conduct() -> (Host, Plugin) {
 /// A request for one case.
 pub(crate) fn request(case: &str, timeout: Duration) -> Request {
     Request {
+        task: None,
         mode: Mode::Perform,
         arguments: vec![("case".into(), case.into())],
         grants: Grants::default(),

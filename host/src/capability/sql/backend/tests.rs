@@ -17,6 +17,7 @@ pub(super) fn slot(grant: &str) -> Arc<Slot> {
         gate: Gate::new(Mode::Perform, Budgets::default(), Instant::now),
         notices: Notices::default(),
         load: Load::default(),
+        task: "test".into(),
     };
     Arc::new(Slot::new("database", grant, run, Arc::new(Pools::default()), Jobs::default()))
 }

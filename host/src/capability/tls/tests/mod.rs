@@ -37,7 +37,12 @@ impl Run {
             ((*name).to_owned(), addresses)
         });
         let gate = Gate::new(Mode::Rehearse, budgets, Instant::now);
-        let run = RunContext { gate: Arc::clone(&gate), notices: Notices::default(), load: Load::default() };
+        let run = RunContext {
+            gate: Arc::clone(&gate),
+            notices: Notices::default(),
+            load: Load::default(),
+            task: "test".into(),
+        };
         let grants = BTreeMap::from([("s".to_owned(), grant)]);
         Self { gate, state: Tls::state(Arc::new(Shared::resolving(names.collect())), grants, &run) }
     }
