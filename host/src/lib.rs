@@ -4,6 +4,8 @@
 pub mod bundle;
 pub mod capability;
 pub mod cli;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod plugin;
 pub mod policy;

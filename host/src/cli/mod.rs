@@ -3,7 +3,7 @@
 mod check;
 mod completions;
 mod grants;
-mod inspect;
+pub(crate) mod inspect;
 mod options;
 mod progress;
 mod run;

@@ -97,7 +97,7 @@ const TEXT_LIMIT: usize = 500;
 
 impl Description {
     /// Checks what a plugin returned from `describe`.
-    pub(super) fn check(raw: wit::Description) -> Result<Self, String> {
+    pub(crate) fn check(raw: wit::Description) -> Result<Self, String> {
         name("name", &raw.name)?;
         if raw.parameters.len() > MOST || raw.slots.len() > MOST {
             return Err(format!("it has more than {MOST} parameters or slots"));

@@ -21,7 +21,7 @@ pub use load::{Host, HostConfig, Plugin, find};
 pub use run::{DEFAULT_TIMEOUT, Request};
 
 /// The contract's world, seen from the host.
-#[allow(clippy::all, clippy::pedantic, reason = "generated from wit/")]
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from wit/")]
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",

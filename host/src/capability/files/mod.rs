@@ -6,6 +6,8 @@
 
 mod backend;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod host;
 mod tasks;

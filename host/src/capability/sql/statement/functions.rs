@@ -54,6 +54,19 @@ pub(super) fn is_harmless(dialect: Dialect, name: &str) -> bool {
     }
 }
 
+/// The names of the harmless functions, in order.
+pub(crate) fn harmless(dialect: Dialect) -> Vec<&'static str> {
+    let [postgres, mysql, sqlite] = &*HARMLESS;
+    let of_dialect = match dialect {
+        Dialect::Postgres => postgres,
+        Dialect::Mysql => mysql,
+        Dialect::Sqlite => sqlite,
+    };
+    let mut names: Vec<_> = of_dialect.iter().copied().collect();
+    names.sort_unstable();
+    names
+}
+
 /// Whether `name` is a function that no statement may call, in whatever schema and however it is quoted.
 pub(crate) fn forbidden(dialect: Dialect, name: &str) -> bool {
     let name = name.to_ascii_lowercase();

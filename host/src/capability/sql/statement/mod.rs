@@ -35,6 +35,7 @@ use crate::gate::Impact;
 
 pub(crate) use changing::changing;
 pub(super) use functions::forbidden;
+pub(crate) use functions::harmless;
 pub(crate) use reading::reading;
 pub(crate) use scratch::any;
 
