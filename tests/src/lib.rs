@@ -6,6 +6,7 @@
 pub mod certificates;
 mod databases;
 pub mod docker;
+pub mod fuzz;
 mod host;
 mod redis;
 

@@ -157,7 +157,10 @@ impl Parameter {
             name: raw.name,
         };
         if let Some(default) = &parameter.default {
-            parameter.check_value(default).map_err(|wrong| format!("its own default is refused: {wrong}"))?;
+            parameter.check_value(default).map_err(|wrong| {
+                // It quotes the plugin.
+                clean_line(&format!("its own default is refused: {wrong}"), TEXT_LIMIT)
+            })?;
         }
         Ok(parameter)
     }

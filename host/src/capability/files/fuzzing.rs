@@ -56,6 +56,8 @@ impl Directory {
             swept: Arc::default(),
             rehearsed: Arc::default(),
             ticket: tasks.ticket(),
+            _held: None,
+            place: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
         Ok(Self { tasks, call, runtime })

@@ -12,6 +12,7 @@
 //! can reach nothing but the scratch database.
 
 mod classify;
+mod comments;
 mod definer;
 mod mysql;
 mod postgres;

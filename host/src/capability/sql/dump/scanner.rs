@@ -10,18 +10,20 @@ use crate::capability::sql::lexis::{continues_word, dollar_tag, starts_word};
 
 /// Reads a dump. Feed it with [`push`](Self::push), end it with [`finish`](Self::finish).
 pub(crate) struct Dump {
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     /// What was pushed and not yet given out.
     pub(super) pending: BytesMut,
     /// How far `pending` is scanned.
-    at: usize,
+    pub(super) at: usize,
     pub(super) state: State,
-    statement: Progress,
+    pub(super) statement: Progress,
     /// What ends a statement; MySQL's DELIMITER sets it.
     delimiter: Vec<u8>,
     bytes: u64,
     pub(super) lines: u64,
-    complete: bool,
+    pub(super) complete: bool,
+    /// What is still to come of the mark of an archive; none when this is none.
+    archive: Option<&'static [u8]>,
 }
 
 /// What the next byte is inside of.
@@ -56,7 +58,7 @@ pub(super) enum State {
 const LONG_WORD: usize = 256;
 
 /// What a step of the scanner found.
-enum Step {
+pub(super) enum Step {
     Continue,
     /// The next bytes decide.
     NeedMore,
@@ -75,6 +77,7 @@ impl Dump {
             bytes: 0,
             lines: 0,
             complete: false,
+            archive: Some(b"PGDMP"),
         }
     }
 
@@ -88,9 +91,7 @@ impl Dump {
     /// # Errors
     /// A dump that cannot be read on; nothing more must be pushed then.
     pub(crate) fn push(&mut self, chunk: Bytes, emit: &mut impl FnMut(Event)) -> Result<(), DumpError> {
-        if self.bytes == 0 && chunk.starts_with(b"PGDMP") {
-            return Err(DumpError::Archive);
-        }
+        self.refuse_archive(&chunk)?;
         self.bytes += chunk.len() as u64;
         let chunk = match &self.state {
             State::Copy { .. } if self.pending.is_empty() => match self.copy(chunk, emit) {
@@ -105,6 +106,19 @@ impl Dump {
             return Err(DumpError::TooLong { line: self.line() });
         }
         Ok(())
+    }
+
+    /// The archive formats of `pg_dump` begin with this; it may come in pieces.
+    fn refuse_archive(&mut self, chunk: &[u8]) -> Result<(), DumpError> {
+        let Some(rest) = self.archive else { return Ok(()) };
+        let seen = rest.len().min(chunk.len());
+        let (expected, rest) = rest.split_at(seen);
+        if chunk.get(..seen) != Some(expected) {
+            self.archive = None;
+            return Ok(());
+        }
+        self.archive = Some(rest);
+        if rest.is_empty() { Err(DumpError::Archive) } else { Ok(()) }
     }
 
     /// Ends the dump.
@@ -157,16 +171,16 @@ impl Dump {
         Ok(())
     }
 
-    fn rest(&self) -> &[u8] {
+    pub(super) fn rest(&self) -> &[u8] {
         self.pending.get(self.at..).unwrap_or_default()
     }
 
-    fn peek(&self, ahead: usize) -> Option<u8> {
+    pub(super) fn peek(&self, ahead: usize) -> Option<u8> {
         self.pending.get(self.at + ahead).copied()
     }
 
     /// Gives away everything up to `at`, which is behind the statement.
-    fn take(&mut self) -> BytesMut {
+    pub(super) fn take(&mut self) -> BytesMut {
         let taken = self.pending.split_to(self.at);
         self.at = 0;
         self.lines += memchr_iter(b'\n', &taken).count() as u64;
@@ -330,96 +344,6 @@ impl Dump {
         Ok(Some(Step::Continue))
     }
 
-    /// The comment that begins here, if one does.
-    fn comment(&mut self, first: u8, last: bool) -> Option<Step> {
-        let kept = self.statement.begun;
-        let line = match (first, self.peek(1), self.dialect) {
-            (b'-', Some(b'-'), Dialect::Mysql) => self.peek(2).map_or(last, |next| next.is_ascii_whitespace()),
-            (b'-', Some(b'-'), _) | (b'#', _, Dialect::Mysql) => true,
-            _ => false,
-        };
-        if line {
-            self.state = State::LineComment { kept };
-            return Some(Step::Continue);
-        }
-        if first != b'/' || self.peek(1) != Some(b'*') {
-            return None;
-        }
-        if self.dialect == Dialect::Mysql {
-            // `/*!` is code, except for the mark that opens a MariaDB dump and that no server runs.
-            const SANDBOX: &[u8] = b"/*M!999999\\-";
-            let seen = self.rest().len().min(SANDBOX.len());
-            if self.rest().get(..seen) == SANDBOX.get(..seen) && seen < SANDBOX.len() && !last {
-                return Some(Step::NeedMore);
-            }
-            let code = self.peek(2) == Some(b'!') || (self.peek(2) == Some(b'M') && self.peek(3) == Some(b'!'));
-            if code && !self.rest().starts_with(SANDBOX) {
-                self.statement.begun = true;
-                self.at += 3;
-                return Some(Step::Continue);
-            }
-        }
-        self.state = State::BlockComment { depth: 0, kept };
-        Some(Step::Continue)
-    }
-
-    fn line_comment(&mut self, kept: bool, last: bool) -> Step {
-        let Some(length) = memchr(b'\n', self.rest()).or(last.then_some(self.rest().len())) else {
-            // A comment between statements need not be held, beyond what tells the closing line.
-            if kept || self.rest().len() < 1024 {
-                return Step::NeedMore;
-            }
-            self.pending.truncate(self.at + 2);
-            return Step::NeedMore;
-        };
-        let closing: &[u8] = match self.dialect {
-            Dialect::Postgres => b"-- PostgreSQL database dump complete",
-            Dialect::Mysql => b"-- Dump completed",
-            Dialect::Sqlite => b"\0",
-        };
-        if !kept && self.rest().starts_with(closing) {
-            self.complete = true;
-        }
-        self.at += length;
-        self.end_comment(kept)
-    }
-
-    fn block_comment(&mut self, mut depth: usize, kept: bool, last: bool) -> Step {
-        loop {
-            let Some(next) = memchr2(b'/', b'*', self.rest()) else {
-                self.at = self.pending.len();
-                break;
-            };
-            self.at += next;
-            match (self.peek(0), self.peek(1)) {
-                (_, None) if !last => break,
-                (Some(b'/'), Some(b'*')) if depth == 0 || self.dialect == Dialect::Postgres => {
-                    depth += 1;
-                    self.at += 2;
-                }
-                (Some(b'*'), Some(b'/')) => {
-                    depth = depth.saturating_sub(1);
-                    self.at += 2;
-                    if depth == 0 {
-                        return self.end_comment(kept);
-                    }
-                }
-                _ => self.at += 1,
-            }
-            self.state = State::BlockComment { depth, kept };
-        }
-        self.state = State::BlockComment { depth, kept };
-        Step::NeedMore
-    }
-
-    fn end_comment(&mut self, kept: bool) -> Step {
-        self.state = State::Code;
-        if !kept {
-            self.take();
-        }
-        Step::Continue
-    }
-
     fn quoted(&mut self, quote: u8, backslash: bool, last: bool) -> Step {
         let found = if backslash { memchr2(quote, b'\\', self.rest()) } else { memchr(quote, self.rest()) };
         let Some(found) = found else {
@@ -468,7 +392,7 @@ impl Dump {
             self.enter(State::Dollar { tag }, length);
             return Step::Continue;
         }
-        let could_be = rest.iter().skip(1).all(|byte| continues_word(*byte)) && rest.len() < 128;
+        let could_be = rest.iter().skip(1).all(|byte| continues_word(*byte));
         if could_be && !last {
             return Step::NeedMore;
         }

@@ -24,6 +24,7 @@ const DEEP_STACK: usize = 64 << 20;
 pub(super) struct Canonical {
     /// Without comments and closing semicolon; strings in their plain form.
     pub(super) text: String,
+    /// What must be in the text that runs as it is in the one that came: strings, quoted names, numbers, parameters.
     literals: Vec<String>,
     weight: usize,
     /// How many parameters it takes.
@@ -99,6 +100,7 @@ impl Canonical {
             }
             Kind::Parameter => {
                 self.parameter(dialect, token.raw)?;
+                self.literals.push(token.raw.into());
                 self.text.push_str(token.raw);
             }
             _ => {
@@ -160,6 +162,8 @@ impl Canonical {
             match token.kind {
                 Kind::Text => literals.push(literal(token.raw)),
                 Kind::Quoted | Kind::Number => literals.push(token.raw.to_ascii_lowercase()),
+                // In `SELECT$x` SQLite sees one word and the parser two.
+                Kind::Parameter => literals.push(token.raw.into()),
                 _ => {}
             }
             previous = Some(token);
