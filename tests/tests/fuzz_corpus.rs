@@ -3,6 +3,8 @@
 //!
 //! `TASKHOST_FUZZ_ROUNDS=100` makes a hundred times as many mutations.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops here")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use taskhost::fuzzing::{Dialect, reading};

@@ -44,8 +44,10 @@ impl Directory {
     /// # Errors
     /// A directory that cannot be opened.
     pub fn bind(root: &Path) -> Result<Self, String> {
-        let settings = format!("target = {root:?}\naccess = [\"read\", \"write\", \"delete\"]");
-        let grant: Arc<Grant> = Arc::new(toml::from_str(&settings).map_err(|error| error.to_string())?);
+        let mut settings = toml::Table::new();
+        settings.insert("target".into(), root.to_string_lossy().into_owned().into());
+        settings.insert("access".into(), vec!["read", "write", "delete"].into());
+        let grant: Arc<Grant> = Arc::new(settings.try_into().map_err(|error| error.to_string())?);
         let tasks = Tasks::default();
         let opened = Root::open("logs".into(), Arc::clone(&grant)).map_err(|error| error.to_string())?;
         let call = Call {
