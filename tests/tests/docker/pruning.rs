@@ -120,10 +120,18 @@ fn networks_and_volumes_that_nothing_uses_go() {
     mine.start("user", &["--volume", &format!("{busy}:/data")], &image, &["busybox", "sleep", "600"]);
     mine.docker(["create", "--label", &mine.label(), "--name", &mine.name("on"), "--network", &busy, &image, "true"]);
 
+    // The engine's list of volumes has no sizes: they are asked for by themselves.
+    let fill = |volume: &str, bytes: &str| {
+        let script = format!("busybox head -c {bytes} /dev/zero > /data/file");
+        mine.docker(["run", "--rm", "--volume", &format!("{volume}:/data"), &image, "busybox", "sh", "-c", &script]);
+    };
+    fill(&anonymous, "70000");
+    fill(&free, "123456");
+    fill(&busy, "5000");
     let gone = pruned(&mine, "prune volumes", "remove-volume");
-    assert_eq!(gone, "[(nameless) 0] 0", "those with names stay until they are asked for");
+    assert_eq!(gone, "[(nameless) 70000] 70000", "those with names stay until they are asked for");
     assert!(!mine.list(&["volume", "ls"], "{{.Name}}").contains(&anonymous));
-    assert_eq!(pruned(&mine, "prune volumes named", "remove-volume"), format!("[{free} 0] 0"));
+    assert_eq!(pruned(&mine, "prune volumes named", "remove-volume"), format!("[{free} 123456] 123456"));
     assert_eq!(mine.list(&["volume", "ls"], "{{.Name}}"), std::slice::from_ref(&busy));
     assert_eq!(pruned(&mine, "prune networks", "remove-network"), format!("[{free} 0] 0"));
     assert_eq!(mine.list(&["network", "ls"], "{{.Name}}"), [busy]);

@@ -6,6 +6,7 @@ use bollard::models;
 use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions};
 
 use super::super::reference;
+use super::usage::volume_size;
 use super::{Engine, Error, wit};
 
 /// What a prune of images must know at one moment.
@@ -205,12 +206,18 @@ impl Engine {
     pub(crate) async fn volumes(&self) -> Result<Vec<wit::Volume>, Error> {
         let found = self.within(self.client.list_volumes(None::<ListVolumesOptions>)).await?;
         let used = self.in_use().await?;
+        // The engine measures all volumes for it, which may take it long: a list without sizes is better than none.
+        let sizes: HashMap<_, _> = match self.usage().await {
+            Ok(usage) => usage.volumes.iter().map(|volume| (volume.name.clone(), volume_size(volume))).collect(),
+            Err(Error::TimedOut(_)) => HashMap::new(),
+            Err(error) => return Err(error),
+        };
         let seen = found.volumes.unwrap_or_default().into_iter().filter_map(|volume| {
             let labels = volume.labels;
             self.grant.sees_named(&volume.name, |label| labels.get(label).map(String::as_str)).then(|| wit::Volume {
                 containers: used.volumes.get(&volume.name).copied().unwrap_or_default(),
                 anonymous: is_anonymous(&volume.name, &labels),
-                size: volume.usage_data.and_then(|usage| u64::try_from(usage.size).ok()),
+                size: sizes.get(&volume.name).copied().flatten(),
                 created: volume.created_at.as_deref().and_then(seconds),
                 driver: volume.driver,
                 labels: self.labels(&labels),
@@ -280,18 +287,17 @@ impl Engine {
             count(&mut container_usage, running, bytes(container.size_rw));
         }
         let mut volume_usage = empty();
-        let volumes = self.within(self.client.list_volumes(None::<ListVolumesOptions>)).await?;
-        for volume in volumes.volumes.unwrap_or_default() {
-            let size = volume.usage_data.and_then(|usage| u64::try_from(usage.size).ok()).unwrap_or_default();
+        let usage = self.usage().await?;
+        for volume in &usage.volumes {
+            let size = volume_size(volume).unwrap_or_default();
             count(&mut volume_usage, used.volumes.contains_key(&volume.name), size);
         }
-        let reported = self.within(self.client.df(None)).await?;
-        let build_cache = reported.build_cache_usage.map_or_else(empty, |cache| wit::Usage {
-            total: bytes(cache.total_count),
-            active: bytes(cache.active_count),
-            bytes: bytes(cache.total_size),
-            reclaimable: bytes(cache.reclaimable),
-        });
+        let mut build_cache = empty();
+        for entry in &usage.build_cache {
+            // The bytes of a shared one are an image's too.
+            let size = if entry.shared.unwrap_or_default() { 0 } else { bytes(entry.size) };
+            count(&mut build_cache, entry.in_use.unwrap_or_default(), size);
+        }
         Ok(wit::DiskUsage { images: image_usage, containers: container_usage, volumes: volume_usage, build_cache })
     }
 

@@ -5,6 +5,7 @@ mod listing;
 mod removal;
 mod running;
 mod streams;
+mod usage;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

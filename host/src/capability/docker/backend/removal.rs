@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use bollard::models::BuildCache;
 use bollard::query_parameters::{PruneBuildOptions, RemoveContainerOptions, RemoveImageOptions, RemoveVolumeOptions};
 
 use super::super::prune::Chosen;
@@ -42,12 +41,9 @@ impl Engine {
         Ok(found.state.and_then(|state| state.finished_at).as_deref().and_then(super::listing::seconds))
     }
 
-    /// Entries of the build cache that nothing uses and nothing used for so long. An engine that does not list them in a
-    /// form that is understood (before API 1.52) gives none, and its prune says afterwards what there was.
+    /// Entries of the build cache that nothing uses and nothing used for so long.
     pub(crate) async fn unused_build_cache(&self, older_than: Option<u64>, now: i64) -> Result<Vec<Chosen>, Error> {
-        let usage = self.within(self.client.df(None)).await?;
-        let items = usage.build_cache_usage.and_then(|cache| cache.items).unwrap_or_default();
-        let entries = items.into_iter().filter_map(|item| serde_json::from_value::<BuildCache>(item).ok());
+        let entries = self.usage().await?.build_cache.into_iter();
         let before = now.saturating_sub(older_than.and_then(|age| i64::try_from(age).ok()).unwrap_or_default());
         let unused = entries.filter(|entry| !entry.in_use.unwrap_or_default()).filter(|entry| {
             let used = entry.last_used_at.as_deref().or(entry.created_at.as_deref());
