@@ -9,7 +9,7 @@ use crate::{guests, process};
 /// What `bench` takes.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only these: inprocess, crowd, gate, start, certificates, walk, search, rows, restore, keys, growth. The page keeps what was measured earlier of the others.
+    /// Only these: inprocess, crowd, gate, start, certificates, walk, search, rows, restore, keys, prune, stats, growth. The page keeps what was measured earlier of the others.
     names: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 
 mod crowd;
 mod database;
+mod engine;
 mod growth;
 mod inprocess;
 mod keys;
@@ -20,8 +21,20 @@ use measure::{Comparison, ratio, shown};
 use process::Places;
 
 /// In the page's order.
-const NAMES: [&str; 10] =
-    ["inprocess", "crowd", "gate", "start", "certificates", "walk", "search", "rows", "restore", "keys"];
+const NAMES: [&str; 12] = [
+    "inprocess",
+    "crowd",
+    "gate",
+    "start",
+    "certificates",
+    "walk",
+    "search",
+    "rows",
+    "restore",
+    "keys",
+    "prune",
+    "stats",
+];
 const CERTIFICATES: usize = 10_000;
 const FILES: usize = 200_000;
 const LOG_BYTES: u64 = 1 << 30;
@@ -109,6 +122,14 @@ fn main() -> anyhow::Result<()> {
         let url =
             std::env::var("TASKHOST_TEST_REDIS").context("TASKHOST_TEST_REDIS is not set; run `cargo xtask bench`")?;
         keep("keys", &keys::compare(&places, &url)?)?;
+    }
+    if wanted("prune") {
+        eprintln!("docker-prune");
+        keep("prune", &engine::prune(&places)?)?;
+    }
+    if wanted("stats") {
+        eprintln!("container-stats");
+        keep("stats", &engine::stats(&places)?)?;
     }
     if wanted("growth") {
         eprintln!("growth");
