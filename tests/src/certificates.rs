@@ -11,7 +11,7 @@ pub struct Authority {
     pem: String,
 }
 
-/// A certificate of a server with its key, both PEM.
+/// A certificate with its key, both PEM.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     /// The certificate alone.
@@ -39,6 +39,21 @@ impl Authority {
     /// from now; negative days have passed. Half an hour is added at the end, so that a test which counts whole days
     /// counts these.
     pub fn leaf(&self, names: &[&str], from_day: i64, to_day: i64) -> Result<Leaf, rcgen::Error> {
+        self.sign(names, from_day, to_day, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A client's certificate, valid for a day.
+    pub fn client(&self, name: &str) -> Result<Leaf, rcgen::Error> {
+        self.sign(&[name], -1, 1, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn sign(
+        &self,
+        names: &[&str],
+        from_day: i64,
+        to_day: i64,
+        purpose: ExtendedKeyUsagePurpose,
+    ) -> Result<Leaf, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut parameters = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         parameters.distinguished_name = rcgen::DistinguishedName::new();
@@ -49,7 +64,7 @@ impl Authority {
         parameters.not_before = now + Duration::days(from_day);
         parameters.not_after = now + Duration::days(to_day) + Duration::minutes(30);
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        parameters.extended_key_usages = vec![purpose];
         parameters.use_authority_key_identifier_extension = true;
         let certificate = parameters.signed_by(&key, &self.issuer)?;
         Ok(Leaf { certificate: certificate.pem(), key: key.serialize_pem() })

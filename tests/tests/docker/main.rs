@@ -4,6 +4,7 @@
 
 mod acting;
 mod pruning;
+mod reaching;
 mod seeing;
 mod streaming;
 

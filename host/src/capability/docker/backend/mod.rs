@@ -68,8 +68,12 @@ async fn connect(grant: &Grant) -> Result<bollard::Docker, Error> {
         }
         (Target::Tcp(address), None) => bollard::Docker::connect_with_http(address, seconds, version),
     };
-    let client = client.map_err(from_client)?;
-    let client = within(timeout, client.negotiate_version()).await?;
+    let unreachable = |error| match (error, grant.target()) {
+        (Error::Unavailable(reason), Target::Tcp(address)) => Error::Unavailable(tcp_trouble(address, &reason)),
+        (error, _) => error,
+    };
+    let client = client.map_err(from_client).map_err(unreachable)?;
+    let client = within(timeout, client.negotiate_version()).await.map_err(unreachable)?;
     let spoken = client.client_version();
     if spoken < OLDEST {
         return Err(Error::Unsupported(format!(
@@ -100,6 +104,23 @@ fn unix_trouble(path: &str, error: &std::io::Error) -> String {
     format!("the Docker engine at {path} cannot be reached: {error}{hint}")
 }
 
+fn tcp_trouble(address: &str, reason: &str) -> String {
+    // The library tells what refused the other end in words alone.
+    let hints = [
+        ("invalid peer certificate: UnknownIssuer", "`,ca=` names the authority that signed the engine's certificate"),
+        ("not valid for name", "write the engine's address by a name that its certificate is for"),
+        ("fatal alert", "`,cert=` and `,key=` are to be signed by an authority that the engine knows"),
+        ("invalid HTTP version", "it seems to speak TLS: add `,ca=FILE,cert=FILE,key=FILE`"),
+        ("InvalidContentType", "it seems to speak no TLS: leave out `ca=`, `cert=` and `key=`"),
+    ];
+    let reason = reason.strip_prefix(WENT_AWAY).unwrap_or(reason);
+    let hint = hints.iter().find(|(part, _)| reason.contains(part)).map(|(_, hint)| format!("; {hint}"));
+    // What stands before names the library's own layers.
+    let reason = reason.rsplit_once("client error (Connect): ").map_or(reason, |(_, reason)| reason);
+    let reason = reason.rsplit_once("connection error: ").map_or(reason, |(_, reason)| reason);
+    format!("the Docker engine at tcp://{address} cannot be reached: {reason}{}", hint.unwrap_or_default())
+}
+
 /// An answer of the engine, if it comes in time.
 async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, ClientError>>) -> Result<T, Error> {
     match tokio::time::timeout(limit, answer).await {
@@ -110,6 +131,8 @@ async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, Clien
         ))),
     }
 }
+
+const WENT_AWAY: &str = "the Docker engine went away: ";
 
 /// An error of the library, by what it is about.
 fn from_client(error: ClientError) -> Error {
@@ -126,7 +149,7 @@ fn from_client(error: ClientError) -> Error {
         | ClientError::APIVersionParseError {} => {
             Error::Unsupported(format!("the Docker engine's answer is not understood: {error}"))
         }
-        other => Error::Unavailable(format!("the Docker engine went away: {}", with_sources(&other))),
+        other => Error::Unavailable(format!("{WENT_AWAY}{}", with_sources(&other))),
     }
 }
 
