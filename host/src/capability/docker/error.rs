@@ -1,6 +1,7 @@
 //! What becomes of an error: here and nowhere else it is decided whether the guest is told, or the run ends in a trap.
 
 use super::bindings;
+use crate::capability::load::Overload;
 use crate::gate::Refusal;
 
 /// Why the engine did not do something.
@@ -38,6 +39,12 @@ impl From<Refusal> for Error {
             Refusal::NotGranted(reason) => Self::Refused(reason),
             Refusal::OverBudget(reason) => Self::OverBudget(reason),
         }
+    }
+}
+
+impl From<Overload> for Error {
+    fn from(overload: Overload) -> Self {
+        Self::Invalid(overload.to_string())
     }
 }
 

@@ -16,6 +16,7 @@ use super::grant::{Access, Labels, Patterns};
 use super::reference::Reference;
 use super::tasks::Ticket;
 use super::{Docker, Grant, State};
+use crate::capability::load::{Held, bytes_of};
 use crate::capability::stream::{Batches, ByteChunks};
 use crate::capability::{Data, Room as _, View};
 use crate::gate::{Effect, Gate, Impact, Permit, Refusal};
@@ -66,13 +67,20 @@ struct Call {
     engines: Arc<Engines>,
     places: Arc<Semaphore>,
     ticket: Ticket,
+    /// Its arguments, counted.
+    _held: Held,
 }
 
 impl Call {
-    fn new<T: 'static>(accessor: &Accessor<T, Data<Docker>>, daemon: &Resource<Daemon>) -> wasmtime::Result<Self> {
+    /// A call whose arguments have so many bytes.
+    fn new<T: 'static>(
+        accessor: &Accessor<T, Data<Docker>>,
+        daemon: &Resource<Daemon>,
+        bytes: usize,
+    ) -> Result<Self, Error> {
         accessor.with(|mut access| {
             let View { state, table } = access.get();
-            let daemon = table.get(daemon)?;
+            let daemon = table.get(daemon).map_err(wasmtime::Error::from)?;
             Ok(Self {
                 slot: Arc::clone(&daemon.slot),
                 grant: Arc::clone(&daemon.grant),
@@ -80,6 +88,7 @@ impl Call {
                 engines: Arc::clone(&state.engines),
                 places: Arc::clone(&state.places),
                 ticket: state.tasks.ticket(),
+                _held: state.load.hold(bytes)?,
             })
         })
     }
@@ -191,7 +200,7 @@ fn filter_error(error: String) -> Error {
 
 impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
     async fn info(accessor: &Accessor<T, Self>, daemon: Resource<Daemon>) -> Result<wit::Engine, Error> {
-        Call::new(accessor, &daemon)?.observe("info", "", async |engine| engine.info().await, |_| 1).await
+        Call::new(accessor, &daemon, 0)?.observe("info", "", async |engine| engine.info().await, |_| 1).await
     }
 
     async fn containers(
@@ -199,6 +208,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         daemon: Resource<Daemon>,
         filter: wit::ContainerFilter,
     ) -> Result<Vec<wit::Container>, Error> {
+        let bytes = bytes_of(filter.names.iter().chain(&filter.labels).chain(&filter.images));
         let shown = [filter.names.join(" "), filter.labels.join(" "), filter.images.join(" ")].join(" ");
         let read = async |engine: Engine| {
             let names = Patterns::new(filter.names).map_err(filter_error)?;
@@ -214,7 +224,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
             });
             Ok(found)
         };
-        Call::new(accessor, &daemon)?.observe("containers", shown.trim(), read, |found| found.len() as u64).await
+        Call::new(accessor, &daemon, bytes)?.observe("containers", shown.trim(), read, |found| found.len() as u64).await
     }
 
     async fn container(
@@ -223,7 +233,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         name: String,
     ) -> Result<wit::ContainerDetails, Error> {
         let read = async |engine: Engine| engine.container(&name).await;
-        Call::new(accessor, &daemon)?.observe("container", &name, read, |_| 1).await
+        Call::new(accessor, &daemon, name.len())?.observe("container", &name, read, |_| 1).await
     }
 
     async fn images(
@@ -231,6 +241,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         daemon: Resource<Daemon>,
         filter: wit::ImageFilter,
     ) -> Result<Vec<wit::Image>, Error> {
+        let bytes = bytes_of(filter.repositories.iter().chain(&filter.labels));
         let shown = [filter.repositories.join(" "), filter.labels.join(" ")].join(" ");
         let read = async |engine: Engine| {
             let repositories = Patterns::new(filter.repositories).map_err(filter_error)?;
@@ -247,27 +258,27 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
             });
             Ok(found)
         };
-        Call::new(accessor, &daemon)?.observe("images", shown.trim(), read, |found| found.len() as u64).await
+        Call::new(accessor, &daemon, bytes)?.observe("images", shown.trim(), read, |found| found.len() as u64).await
     }
 
     async fn image(accessor: &Accessor<T, Self>, daemon: Resource<Daemon>, name: String) -> Result<wit::Image, Error> {
         let read = async |engine: Engine| engine.image(&name).await;
-        Call::new(accessor, &daemon)?.observe("image", &name, read, |_| 1).await
+        Call::new(accessor, &daemon, name.len())?.observe("image", &name, read, |_| 1).await
     }
 
     async fn networks(accessor: &Accessor<T, Self>, daemon: Resource<Daemon>) -> Result<Vec<wit::Network>, Error> {
         let read = async |engine: Engine| engine.networks().await;
-        Call::new(accessor, &daemon)?.observe("networks", "", read, |found| found.len() as u64).await
+        Call::new(accessor, &daemon, 0)?.observe("networks", "", read, |found| found.len() as u64).await
     }
 
     async fn volumes(accessor: &Accessor<T, Self>, daemon: Resource<Daemon>) -> Result<Vec<wit::Volume>, Error> {
         let read = async |engine: Engine| engine.volumes().await;
-        Call::new(accessor, &daemon)?.observe("volumes", "", read, |found| found.len() as u64).await
+        Call::new(accessor, &daemon, 0)?.observe("volumes", "", read, |found| found.len() as u64).await
     }
 
     async fn disk_usage(accessor: &Accessor<T, Self>, daemon: Resource<Daemon>) -> Result<wit::DiskUsage, Error> {
         let read = async |engine: Engine| engine.disk_usage().await;
-        Call::new(accessor, &daemon)?.observe("disk-usage", "", read, |_| 1).await
+        Call::new(accessor, &daemon, 0)?.observe("disk-usage", "", read, |_| 1).await
     }
 
     async fn remote_digest(
@@ -275,7 +286,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         daemon: Resource<Daemon>,
         reference: String,
     ) -> Result<String, Error> {
-        let call = Call::new(accessor, &daemon)?;
+        let call = Call::new(accessor, &daemon, reference.len())?;
         let (parsed, verdict) = call.judge(&reference, Access::Read);
         let permit = call.enter("remote-digest", Impact::Observe, &reference, verdict)?;
         let digest = async { call.engine().await?.remote_digest(&parsed?).await };
@@ -288,7 +299,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         container: String,
         samples: Option<u32>,
     ) -> Result<Streamed<wit::Sample, u64>, Error> {
-        let call = Call::new(accessor, &daemon)?;
+        let call = Call::new(accessor, &daemon, container.len())?;
         let permit = call.enter("stats", Impact::Observe, &container, call.allows(Access::Read))?;
         let (engine, id, permit) = call.found(permit, &container).await?;
         let (producer, end) = items(call.ticket.start(
@@ -305,7 +316,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         container: String,
         options: wit::LogOptions,
     ) -> Result<Streamed<u8, u64>, Error> {
-        let call = Call::new(accessor, &daemon)?;
+        let call = Call::new(accessor, &daemon, container.len())?;
         let permit = call.enter("logs", Impact::Observe, &container, call.allows(Access::Read))?;
         let (engine, id, permit) = call.found(permit, &container).await?;
         let (pieces, end): (mpsc::Receiver<Bytes>, End) =
@@ -318,7 +329,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         daemon: Resource<Daemon>,
         filter: wit::EventFilter,
     ) -> Result<Streamed<wit::Event, u64>, Error> {
-        let call = Call::new(accessor, &daemon)?;
+        let call = Call::new(accessor, &daemon, bytes_of(filter.kinds.iter().chain(&filter.actions)))?;
         let shown = [filter.kinds.join(" "), filter.actions.join(" ")].join(" ");
         let permit = call.enter("events", Impact::Observe, shown.trim(), call.allows(Access::Read))?;
         let engine = match call.engine().await {
@@ -335,7 +346,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         daemon: Resource<Daemon>,
         reference: String,
     ) -> Result<Streamed<wit::PullProgress, wit::Pulled>, Error> {
-        let call = Call::new(accessor, &daemon)?;
+        let call = Call::new(accessor, &daemon, reference.len())?;
         let (parsed, verdict) = call.judge(&reference, Access::Pull);
         let mut permit = call.enter("pull", Impact::Change, &reference, verdict)?;
         let ready = async {
@@ -360,12 +371,12 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         daemon: Resource<Daemon>,
         what: wit::Prune,
     ) -> Result<wit::Pruned, Error> {
-        Call::new(accessor, &daemon)?.prune(&what).await
+        Call::new(accessor, &daemon, prune_size(&what))?.prune(&what).await
     }
 
     async fn start(accessor: &Accessor<T, Self>, daemon: Resource<Daemon>, container: String) -> Result<(), Error> {
         let act = async |engine: Engine, id: String| engine.start(&id).await;
-        Call::new(accessor, &daemon)?.control("start", &container, act).await
+        Call::new(accessor, &daemon, container.len())?.control("start", &container, act).await
     }
 
     async fn stop(
@@ -375,7 +386,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         grace: u32,
     ) -> Result<(), Error> {
         let act = async |engine: Engine, id: String| engine.stop(&id, grace).await;
-        Call::new(accessor, &daemon)?.control("stop", &container, act).await
+        Call::new(accessor, &daemon, container.len())?.control("stop", &container, act).await
     }
 
     async fn restart(
@@ -385,7 +396,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         grace: u32,
     ) -> Result<(), Error> {
         let act = async |engine: Engine, id: String| engine.restart(&id, grace).await;
-        Call::new(accessor, &daemon)?.control("restart", &container, act).await
+        Call::new(accessor, &daemon, container.len())?.control("restart", &container, act).await
     }
 
     async fn run(
@@ -394,7 +405,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         image: String,
         options: wit::RunOptions,
     ) -> Result<Streamed<u8, i64>, Error> {
-        let call = Call::new(accessor, &daemon)?;
+        let call = Call::new(accessor, &daemon, image.len() + bytes_of(&options.command))?;
         let parsed = image.parse::<Reference>().map_err(Error::Invalid);
         let verdict = match &parsed {
             Ok(reference) => call.grant.allows_run(&call.slot, reference),
@@ -460,4 +471,16 @@ impl Call {
 
 fn label_value<'a>(labels: &'a [wit::Label], name: &str) -> Option<&'a str> {
     labels.iter().find(|label| label.name == name).map(|label| label.value.as_deref().unwrap_or_default())
+}
+
+fn prune_size(what: &wit::Prune) -> usize {
+    match what {
+        wit::Prune::Images(images) => {
+            bytes_of(images.labels.iter().chain(&images.without_labels).chain(&images.repositories))
+        }
+        wit::Prune::Containers(containers) => bytes_of(containers.labels.iter().chain(&containers.without_labels)),
+        wit::Prune::Networks(networks) => bytes_of(networks.labels.iter().chain(&networks.without_labels)),
+        wit::Prune::Volumes(volumes) => bytes_of(volumes.labels.iter().chain(&volumes.without_labels)),
+        wit::Prune::BuildCache(_) => 0,
+    }
 }

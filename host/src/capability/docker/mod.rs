@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 
 use self::tasks::Tasks;
-use super::{Data, Room, RunContext, View};
+use super::{Data, Load, Room, RunContext, View};
 use crate::gate::Gate;
 
 pub use backend::Engines;
@@ -48,6 +48,7 @@ pub struct Docker;
 /// One run's grants, and what works for it. The handles are in the table of handles.
 pub struct State {
     gate: Arc<Gate>,
+    load: Load,
     grants: BTreeMap<String, Arc<Grant>>,
     engines: Arc<Engines>,
     places: Arc<Semaphore>,
@@ -81,6 +82,7 @@ impl Room for Docker {
     fn state(shared: Arc<Engines>, grants: BTreeMap<String, Grant>, run: &RunContext) -> State {
         State {
             gate: Arc::clone(&run.gate),
+            load: run.load.clone(),
             grants: grants.into_iter().map(|(slot, grant)| (slot, Arc::new(grant))).collect(),
             engines: shared,
             places: Arc::new(Semaphore::new(CONCURRENT)),

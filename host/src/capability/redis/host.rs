@@ -16,6 +16,7 @@ use super::bindings::{
 use super::error::Error;
 use super::grant::{Access, Grant};
 use super::{Redis, State, shown};
+use crate::capability::load::bytes_of;
 use crate::capability::stream::Batches;
 use crate::capability::{Data, Room as _, View};
 use crate::gate::{Effect, Impact, Refusal};
@@ -69,7 +70,7 @@ impl HostStore for View<'_, State> {
 
 impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
     async fn server(accessor: &Accessor<T, Self>, store: Resource<Store>) -> Result<Server, Error> {
-        let call = Call::new(accessor, &store)?;
+        let call = Call::new(accessor, &store, 0)?;
         let database = call.pool.target().database;
         call.look("server", "", async |lease, _| backend::server(lease, database).await).await
     }
@@ -79,12 +80,12 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         store: Resource<Store>,
         sections: Vec<String>,
     ) -> Result<Vec<InfoField>, Error> {
-        let call = Call::new(accessor, &store)?;
+        let call = Call::new(accessor, &store, bytes_of(&sections))?;
         call.look("info", &sections.join(" "), async |lease, _| backend::info(lease, &sections).await).await
     }
 
     async fn size(accessor: &Accessor<T, Self>, store: Resource<Store>) -> Result<u64, Error> {
-        Call::new(accessor, &store)?.look("size", "", async |lease, _| backend::size(lease).await).await
+        Call::new(accessor, &store, 0)?.look("size", "", async |lease, _| backend::size(lease).await).await
     }
 
     async fn scan(
@@ -92,7 +93,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         store: Resource<Store>,
         options: ScanOptions,
     ) -> Result<Streamed, Error> {
-        let call = Call::new(accessor, &store)?;
+        let call = Call::new(accessor, &store, options.pattern.as_ref().map_or(0, Vec::len))?;
         let target = options.pattern.as_deref().map(shown::key).unwrap_or_default();
         let mut permit = call.enter("scan", Impact::Observe, &target, call.grant.allows(&call.slot, Access::Read))?;
         let scan = call.scan(options);
@@ -135,7 +136,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         keys: Vec<Vec<u8>>,
         facts: Facts,
     ) -> Result<Vec<Option<Entry>>, Error> {
-        let call = Call::new(accessor, &store)?;
+        let call = Call::new(accessor, &store, size(&keys))?;
         call.look_at("measure", keys, async |lease, permit, keys| {
             let entries = backend::measure(lease, keys, facts).await?;
             permit.rows(entries.iter().flatten().count() as u64);
@@ -149,7 +150,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         store: Resource<Store>,
         keys: Vec<Vec<u8>>,
     ) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        let call = Call::new(accessor, &store)?;
+        let call = Call::new(accessor, &store, size(&keys))?;
         call.look_at("get", keys, async |lease, permit, keys| {
             let values = backend::get(lease, &keys).await?;
             permit.rows(values.iter().flatten().count() as u64);
@@ -160,7 +161,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
     }
 
     async fn unlink(accessor: &Accessor<T, Self>, store: Resource<Store>, keys: Vec<Vec<u8>>) -> Result<u64, Error> {
-        Call::new(accessor, &store)?.unlink(keys).await
+        Call::new(accessor, &store, size(&keys))?.unlink(keys).await
     }
 
     async fn expire(
@@ -170,7 +171,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         milliseconds: u64,
         when: ExpireWhen,
     ) -> Result<u64, Error> {
-        Call::new(accessor, &store)?.expire(keys, Expiry { milliseconds, when }).await
+        Call::new(accessor, &store, size(&keys))?.expire(keys, Expiry { milliseconds, when }).await
     }
 
     async fn configuration(
@@ -178,27 +179,27 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         store: Resource<Store>,
         patterns: Vec<String>,
     ) -> Result<Vec<(String, String)>, Error> {
-        let call = Call::new(accessor, &store)?;
+        let call = Call::new(accessor, &store, bytes_of(&patterns))?;
         let target = patterns.join(" ");
         call.look("configuration", &target, async |lease, _| backend::configuration(lease, &patterns).await).await
     }
 
     async fn slowlog(accessor: &Accessor<T, Self>, store: Resource<Store>, count: u32) -> Result<Vec<SlowCall>, Error> {
-        let call = Call::new(accessor, &store)?;
+        let call = Call::new(accessor, &store, 0)?;
         let with_arguments = call.grant.has(Access::Admin);
         call.look("slowlog", "", async |lease, _| backend::slowlog(lease, count, with_arguments).await).await
     }
 
     async fn clients(accessor: &Accessor<T, Self>, store: Resource<Store>) -> Result<Vec<bindings::Client>, Error> {
-        Call::new(accessor, &store)?.look("clients", "", async |lease, _| backend::clients(lease).await).await
+        Call::new(accessor, &store, 0)?.look("clients", "", async |lease, _| backend::clients(lease).await).await
     }
 
     async fn last_save(accessor: &Accessor<T, Self>, store: Resource<Store>) -> Result<i64, Error> {
-        Call::new(accessor, &store)?.look("last-save", "", async |lease, _| backend::last_save(lease).await).await
+        Call::new(accessor, &store, 0)?.look("last-save", "", async |lease, _| backend::last_save(lease).await).await
     }
 
     async fn background_save(accessor: &Accessor<T, Self>, store: Resource<Store>) -> Result<(), Error> {
-        Call::new(accessor, &store)?.background_save().await
+        Call::new(accessor, &store, 0)?.background_save().await
     }
 
     async fn command(
@@ -206,6 +207,11 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
         store: Resource<Store>,
         arguments: Vec<Vec<u8>>,
     ) -> Result<Vec<Node>, Error> {
-        Call::new(accessor, &store)?.command(arguments).await
+        Call::new(accessor, &store, size(&arguments))?.command(arguments).await
     }
+}
+
+/// Bytes of several keys or words.
+fn size(words: &[Vec<u8>]) -> usize {
+    words.iter().map(|word| word.len() + size_of::<Vec<u8>>()).sum()
 }

@@ -24,7 +24,7 @@ use wasmtime::component::Linker;
 
 use self::backend::{Pools, Rehearsed};
 use self::tasks::Tasks;
-use super::{Data, Notices, Room, RunContext, View};
+use super::{Data, Load, Notices, Room, RunContext, View};
 use crate::gate::Gate;
 
 pub use grant::Grant;
@@ -36,6 +36,7 @@ pub struct Redis;
 /// One run's grants, and what works for it. The open stores are in the table of handles.
 pub struct State {
     gate: Arc<Gate>,
+    load: Load,
     notices: Notices,
     grants: BTreeMap<String, Arc<Grant>>,
     pools: Arc<Pools>,
@@ -67,6 +68,7 @@ impl Room for Redis {
     fn state(shared: Arc<Pools>, grants: BTreeMap<String, Grant>, run: &RunContext) -> State {
         State {
             gate: Arc::clone(&run.gate),
+            load: run.load.clone(),
             notices: run.notices.clone(),
             grants: grants.into_iter().map(|(slot, grant)| (slot, Arc::new(grant))).collect(),
             pools: shared,

@@ -9,6 +9,7 @@ use super::bindings::{self, Entry, Host, HostWithStore, Measurement, Sample, Val
 use super::error::Error;
 use super::grant::Access;
 use super::{Grant, RunState, State};
+use crate::capability::load::Held;
 use crate::capability::{Data, Room as _, View};
 use crate::gate::{Effect, Gate, Impact, Permit};
 
@@ -25,19 +26,23 @@ struct Call {
     grant: Arc<Grant>,
     files: Arc<Files>,
     task: Arc<str>,
+    /// Its arguments, counted.
+    _held: Held,
 }
 
 impl Call {
-    fn new<T: Send>(accessor: &Accessor<T, Data<State>>, slot: String) -> Self {
+    /// A call whose arguments have so many bytes.
+    fn new<T: Send>(accessor: &Accessor<T, Data<State>>, slot: String, bytes: usize) -> Result<Self, Error> {
         accessor.with(|mut access| {
             let state = access.get().state;
-            Self {
+            Ok(Self {
+                _held: state.load.hold(bytes + slot.len())?,
                 gate: Arc::clone(&state.gate),
                 grant: state.grants.get(&slot).cloned().unwrap_or_default(),
                 files: Arc::clone(&state.files),
                 task: Arc::clone(&state.task),
                 slot,
-            }
+            })
         })
     }
 
@@ -54,7 +59,7 @@ impl Call {
 
 impl<T: Send> HostWithStore<T> for Data<State> {
     async fn get(accessor: &Accessor<T, Self>, slot: String, key: String) -> Result<Option<Entry>, Error> {
-        let call = Call::new(accessor, slot);
+        let call = Call::new(accessor, slot, key.len())?;
         let permit = call.enter("get", Impact::Observe, &key)?;
         permit.finish(call.files.get(call.scope(), &key).await)
     }
@@ -66,7 +71,7 @@ impl<T: Send> HostWithStore<T> for Data<State> {
         value: Value,
         expected: Option<u64>,
     ) -> Result<u64, Error> {
-        let call = Call::new(accessor, slot);
+        let call = Call::new(accessor, slot, key.len() + value_size(&value))?;
         let mut permit = call.enter("put", Impact::Change, &key)?;
         let done = async {
             backend::check_value(&key, &value)?;
@@ -82,7 +87,7 @@ impl<T: Send> HostWithStore<T> for Data<State> {
     }
 
     async fn remove(accessor: &Accessor<T, Self>, slot: String, key: String) -> Result<bool, Error> {
-        let call = Call::new(accessor, slot);
+        let call = Call::new(accessor, slot, key.len())?;
         let mut permit = call.enter("remove", Impact::Destroy, &key)?;
         let done = async {
             permit.charge("entries", 1)?;
@@ -96,7 +101,7 @@ impl<T: Send> HostWithStore<T> for Data<State> {
     }
 
     async fn keys(accessor: &Accessor<T, Self>, slot: String, prefix: String) -> Result<Vec<String>, Error> {
-        let call = Call::new(accessor, slot);
+        let call = Call::new(accessor, slot, prefix.len())?;
         let mut permit = call.enter("keys", Impact::Observe, &prefix)?;
         let keys = call.files.keys(call.scope(), &prefix).await;
         permit.rows(keys.as_ref().map_or(0, |keys| keys.len() as u64));
@@ -104,7 +109,11 @@ impl<T: Send> HostWithStore<T> for Data<State> {
     }
 
     async fn append(accessor: &Accessor<T, Self>, slot: String, measurements: Vec<Measurement>) -> Result<(), Error> {
-        let call = Call::new(accessor, slot);
+        let call = Call::new(
+            accessor,
+            slot,
+            measurements.iter().map(|one| one.series.len() + one.subject.len() + size_of::<Measurement>()).sum(),
+        )?;
         let target = measurements.first().map(|first| first.series.clone()).unwrap_or_default();
         let mut permit = call.enter("append", Impact::Change, &target)?;
         let done = async {
@@ -125,7 +134,7 @@ impl<T: Send> HostWithStore<T> for Data<State> {
         since: u64,
         limit: u32,
     ) -> Result<Vec<Sample>, Error> {
-        let call = Call::new(accessor, slot);
+        let call = Call::new(accessor, slot, series.len() + subject.len())?;
         let mut permit = call.enter("samples", Impact::Observe, &series)?;
         let samples = call.files.samples(call.scope(), &series, &subject, since, limit).await;
         permit.rows(samples.as_ref().map_or(0, |samples| samples.len() as u64));
@@ -133,10 +142,17 @@ impl<T: Send> HostWithStore<T> for Data<State> {
     }
 
     async fn subjects(accessor: &Accessor<T, Self>, slot: String, series: String) -> Result<Vec<String>, Error> {
-        let call = Call::new(accessor, slot);
+        let call = Call::new(accessor, slot, series.len())?;
         let mut permit = call.enter("subjects", Impact::Observe, &series)?;
         let subjects = call.files.subjects(call.scope(), &series).await;
         permit.rows(subjects.as_ref().map_or(0, |subjects| subjects.len() as u64));
         permit.finish(subjects)
+    }
+}
+
+fn value_size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => size_of::<Value>(),
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 
-use super::{Data, Room, RunContext, View};
+use super::{Data, Load, Room, RunContext, View};
 use crate::gate::Gate;
 
 pub use backend::{Kept, read_all};
@@ -41,6 +41,7 @@ pub struct State;
 /// One run's grants. There are no handles.
 pub struct RunState {
     gate: Arc<Gate>,
+    load: Load,
     grants: BTreeMap<String, Arc<Grant>>,
     files: Arc<backend::Files>,
     task: Arc<str>,
@@ -72,6 +73,7 @@ impl Room for State {
     fn state(shared: Arc<backend::Files>, grants: BTreeMap<String, Grant>, run: &RunContext) -> RunState {
         RunState {
             gate: Arc::clone(&run.gate),
+            load: run.load.clone(),
             grants: grants.into_iter().map(|(slot, grant)| (slot, Arc::new(grant))).collect(),
             files: shared,
             task: Arc::clone(&run.task),

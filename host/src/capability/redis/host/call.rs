@@ -11,6 +11,7 @@ use super::super::grant::{Access, Grant};
 use super::super::tasks::Ticket;
 use super::super::{Redis, shown};
 use super::Store;
+use crate::capability::load::Held;
 use crate::capability::{Data, Notices, Room as _};
 use crate::gate::{Effect, Gate, Impact, Permit, Refusal};
 
@@ -22,13 +23,20 @@ pub(super) struct Call {
     pub(super) rehearsed: Arc<Rehearsed>,
     gate: Arc<Gate>,
     notices: Notices,
+    /// Its arguments, counted.
+    _held: Held,
 }
 
 impl Call {
-    pub(super) fn new<T: Send>(accessor: &Accessor<T, Data<Redis>>, store: &Resource<Store>) -> wasmtime::Result<Self> {
+    /// A call whose arguments have so many bytes.
+    pub(super) fn new<T: Send>(
+        accessor: &Accessor<T, Data<Redis>>,
+        store: &Resource<Store>,
+        bytes: usize,
+    ) -> Result<Self, Error> {
         accessor.with(|mut access| {
             let view = access.get();
-            let Store { slot, grant, pool } = view.table.get(store)?;
+            let Store { slot, grant, pool } = view.table.get(store).map_err(wasmtime::Error::from)?;
             let state = view.state;
             Ok(Self {
                 slot: Arc::clone(slot),
@@ -38,6 +46,7 @@ impl Call {
                 rehearsed: Arc::clone(&state.rehearsed),
                 gate: Arc::clone(&state.gate),
                 notices: state.notices.clone(),
+                _held: state.load.hold(bytes)?,
             })
         })
     }
