@@ -33,6 +33,24 @@ fn every_plugin_is_listed_and_has_a_page_with_an_example() {
     }
 }
 
+/// The reference bundle has no mistake, every task of it is in the page about it, and each of its schedules has a kind.
+#[test]
+fn the_reference_bundle_is_one_and_its_page_names_every_task() {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/reflexion.toml");
+    let mut check = taskhost_tests::host().arg("check").arg(&bundle);
+    for name in ["REFLEXION_DATABASE_URL", "REFLEXION_SCRATCH_URL"] {
+        check = check.env(name, "postgres://task@db.internal/reflexion");
+    }
+    check.env("REFLEXION_REDIS_URL", "redis://cache.internal").run().expect_code(0);
+    let page = include_str!("../../docs/runbook.md");
+    let text = std::fs::read_to_string(&bundle).unwrap();
+    let tasks: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("[tasks.")?.strip_suffix(']')).collect();
+    assert!(tasks.len() > 10, "{tasks:?}");
+    for task in tasks {
+        assert!(page.contains(&format!("| `{task}` |")), "docs/runbook.md does not name `{task}`");
+    }
+}
+
 /// Every bundle that the documentation shows is one that `host check` finds no mistake in.
 #[test]
 fn every_bundle_shown_is_one() {

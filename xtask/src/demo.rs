@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a small world of things to maintain, and four plugins at work on it. No server, nothing
+//! `cargo xtask demo`: a small world of things to maintain, and four plugins at work on it, one by one and as a bundle. No server, nothing
 //! outside the build directory.
 
 use anyhow::bail;
@@ -7,7 +7,7 @@ use crate::workspace::Workspace;
 use crate::{guests, process};
 
 /// What each plugin is shown on: why, and its command line after `host`.
-const SCENES: [(&str, &[&str]); 4] = [
+const SCENES: [(&str, &[&str]); 6] = [
     (
         "Certificates: one expires in 12 days, one is expired, one chain is broken, one is good",
         &["run", "cert-check", "--files", "certs={demo}/certs"],
@@ -21,6 +21,8 @@ const SCENES: [(&str, &[&str]); 4] = [
         "Old logs: what would be removed, rehearsed, so nothing is",
         &["plan", "file-cleanup", "older-than=30d", "--files", "directory={demo}/logs,delete"],
     ),
+    ("All of it as one file that a team reviews: who may touch what", &["grants", "{demo}/bundle.toml"]),
+    ("The day's tasks of that file, rehearsed", &["plan", "{demo}/bundle.toml", "--kind", "daily"]),
 ];
 
 pub(crate) async fn run(workspace: &Workspace) -> anyhow::Result<()> {
@@ -59,6 +61,8 @@ pub(crate) async fn run(workspace: &Workspace) -> anyhow::Result<()> {
          {host} run vacuum                what happens when nothing is granted\n\
          {host} run file-cleanup older-than=30d --files directory={demo}/logs,delete --budget directory.files=1\n\
          {host} run cert-check --files certs={demo}/certs --format json\n\
+         {host} check {demo}/bundle.toml    what is wrong with a bundle, or unwise; change something in it first\n\
+         {host} run {demo}/bundle.toml --all --format markdown    an entry for a maintenance log\n\
          The smallest plugin of your own is in README.md."
     );
     Ok(())

@@ -95,12 +95,10 @@ impl Bundle {
                     source => source.target(&self.directory).await.map(Some),
                 };
                 let target = target.unwrap_or_else(|error| {
-                    let message = format!("slot `{}`: {error}", grant.slot);
-                    let mut problem = wrong(message);
-                    if !wanted {
-                        problem.weight = super::Weight::Warning;
+                    let problem = unset(task, grant, &error, wanted);
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
                     }
-                    problems.push(problem);
                     None
                 });
                 bindings.push(self.binding(grant, room, target, bindings.is_empty()));
@@ -122,6 +120,20 @@ impl Bundle {
         let settings = if first { grant.settings.clone() } else { toml::Table::new() };
         Binding { target: Secret::new(target), settings }
     }
+}
+
+/// A credential that is not there: a mistake where it is needed now, and said once for a connection otherwise, where it
+/// may be set in the place that the tasks run in.
+fn unset(task: &Task, grant: &SlotGrant, error: &str, wanted: bool) -> Problem {
+    if wanted {
+        let message = format!("task `{}`: slot `{}`: {error}", task.name, grant.slot);
+        return Problem::error(message, grant.place.clone());
+    }
+    let what = match &grant.connection {
+        Some(name) => format!("connection `{name}`"),
+        None => format!("task `{}`, slot `{}`", task.name, grant.slot),
+    };
+    Problem::warning(format!("{what}: {error} here"), grant.target_place.clone())
 }
 
 /// What of a task does not fit its plugin.

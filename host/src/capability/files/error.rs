@@ -11,7 +11,8 @@ use crate::policy::path::PathError;
 
 /// Why something could not be done with a file.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+#[expect(unreachable_pub, reason = "what a public type's trait gives back must be as public as the type")]
+pub enum Error {
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]

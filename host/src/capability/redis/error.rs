@@ -6,7 +6,8 @@ use crate::gate::Refusal;
 
 /// Why something could not be done. No message shows a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+#[expect(unreachable_pub, reason = "what a public type's trait gives back must be as public as the type")]
+pub enum Error {
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]

@@ -8,7 +8,8 @@ use crate::gate::Refusal;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+#[expect(unreachable_pub, reason = "what a public type's trait gives back must be as public as the type")]
+pub enum Error {
     /// The grant or the budget does not allow it.
     #[error("{0}")]
     Refused(#[from] Refusal),

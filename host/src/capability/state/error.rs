@@ -6,7 +6,6 @@ use crate::gate::Refusal;
 
 /// Why something could not be remembered, or recalled.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "wit/state.wit says it")]
 pub enum Error {
     #[error("{0}")]
     Refused(String),

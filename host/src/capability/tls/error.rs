@@ -5,7 +5,8 @@ use crate::gate::Refusal;
 
 /// Why an endpoint's certificates could not be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+#[expect(unreachable_pub, reason = "what a public type's trait gives back must be as public as the type")]
+pub enum Error {
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]

@@ -31,8 +31,44 @@ async fn demo(directory: &Path) -> anyhow::Result<()> {
     let dump = database::make(&database).await.context("failed to make the database")?;
     backups::make(&directory.join("backups"), &dump).context("failed to make the backups")?;
     certs::make(&directory.join("certs")).context("failed to make the certificates")?;
-    logs::make(directory).context("failed to make the logs")
+    logs::make(directory).context("failed to make the logs")?;
+    std::fs::write(directory.join("bundle.toml"), BUNDLE).context("failed to write the bundle")
 }
+
+/// The tasks of the demo in one file.
+const BUNDLE: &str = r#"name = "demo"
+description = "Everything in this directory, kept alive."
+
+[connections.app]
+sql = "sqlite:app.db"
+
+[tasks.old-logs]
+plugin = "file-cleanup"
+schedule = "daily at 02:00"
+parameters = { older-than = "30d" }
+grants.directory = { files = "logs", access = ["delete"] }
+budget = { "directory.files" = 100 }
+
+[tasks.certificates]
+plugin = "cert-check"
+schedule = "daily at 06:00"
+grants.certs = { files = "certs" }
+
+[tasks.backup]
+plugin = "backup-test"
+schedule = "daily at 04:00"
+grants.backups = { files = "backups" }
+grants.database = { connection = "app", access = ["scratch"] }
+
+[tasks.vacuum]
+plugin = "vacuum"
+schedule = "weekly on sunday at 03:00"
+grants.database = { connection = "app", access = ["maintain"] }
+
+[[checklist]]
+title = "Look at what was critical yesterday"
+kind = "daily"
+"#;
 
 /// `ca.pem`, `server.pem` and `server.key`, for the loopback.
 fn server_certificate(directory: &Path) -> anyhow::Result<()> {
