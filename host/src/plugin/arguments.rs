@@ -89,6 +89,10 @@ impl Parameter {
         let name = &self.name;
         #[expect(clippy::cast_precision_loss, reason = "bounds are compared, not kept")]
         let (number, shown): (f64, fn(f64) -> String) = match (&self.kind, value) {
+            // A plugin's own default may be any bits.
+            (ParameterType::Number, Value::Number(number)) if !number.is_finite() => {
+                return Err(format!("parameter `{name}` must be a number, not {number}"));
+            }
             (ParameterType::Integer, Value::Integer(number)) => (*number as f64, |bound| bound.to_string()),
             (ParameterType::Number, Value::Number(number)) => (*number, |bound| bound.to_string()),
             (ParameterType::Duration, Value::Duration(seconds)) => {
