@@ -48,6 +48,34 @@ async fn postgres_loses_what_is_older_in_batches_and_nothing_in_a_plan() {
     }
 }
 
+/// Rows of two parts have the same place in each: only what matches may go.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_other_parts_of_a_table_stay() {
+    let rows = "SELECT now() - interval '99 days' FROM generate_series(1, 5) UNION ALL SELECT now() FROM generate_series(1, 5)";
+    for parts in [
+        [
+            "CREATE TABLE sessions (at timestamptz) PARTITION BY RANGE (at)",
+            "CREATE TABLE early PARTITION OF sessions FOR VALUES FROM (MINVALUE) TO (now() - interval '50 days')",
+            "CREATE TABLE late PARTITION OF sessions DEFAULT",
+        ],
+        [
+            "CREATE TABLE sessions (at timestamptz)",
+            "CREATE TABLE late () INHERITS (sessions)",
+            "INSERT INTO late SELECT now() FROM generate_series(1, 5)",
+        ],
+    ] {
+        let database = postgres().await;
+        database.execute(&parts).await;
+        database.execute(&[&format!("INSERT INTO sessions {rows}")]).await;
+        let young = "SELECT count(*) FROM sessions WHERE at > now() - interval '30 days'";
+        let before = database.number(young).await;
+        let arguments = ["column=at", "older-than=30d", "batch=3"];
+        let report = retention("run", database.url().as_str(), "sessions", &arguments).run().expect_code(0).report();
+        assert!(summary(&report).starts_with("removed 5 rows"), "{report:#}");
+        assert_eq!(database.number(young).await, before, "{parts:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_date_is_as_old_as_its_midnight() {
     let database = postgres().await;

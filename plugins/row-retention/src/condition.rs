@@ -51,12 +51,13 @@ impl Condition {
     pub(crate) fn delete(&self, dialect: Dialect, table: &Name, rows: u64) -> String {
         let (name, clause) = (&table.quoted, self.clause.replace(ROW, "t"));
         match dialect {
-            Dialect::Postgres => {
-                format!("DELETE FROM {name} WHERE ctid IN (SELECT t.ctid FROM {name} AS t WHERE {clause} LIMIT {rows})")
-            }
-            Dialect::Sqlite => {
+            // The condition stands outside too: in a table of several parts two rows can have one ctid, and a column of
+            // SQLite may be named rowid. What does not match is never removed.
+            Dialect::Postgres | Dialect::Sqlite => {
+                let id = if dialect == Dialect::Postgres { "ctid" } else { "rowid" };
+                let own = self.clause.replace(ROW, name);
                 format!(
-                    "DELETE FROM {name} WHERE rowid IN (SELECT t.rowid FROM {name} AS t WHERE {clause} LIMIT {rows})"
+                    "DELETE FROM {name} WHERE {id} IN (SELECT t.{id} FROM {name} AS t WHERE {clause} LIMIT {rows}) AND {own}"
                 )
             }
             // It takes no alias, and no subquery of the same table.
@@ -83,7 +84,11 @@ pub(crate) async fn older(
         (_, Kind::Seconds) => {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
             let before = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(seconds);
-            let parameter = if dialect == Dialect::Postgres { "$1" } else { "?" };
+            let parameter = match dialect {
+                Dialect::Postgres => "$1",
+                Dialect::Sqlite => "?1",
+                Dialect::Mysql | Dialect::Mariadb => "?",
+            };
             (format!("{ROW}.{quoted} < {parameter}"), Value::from(before))
         }
         (Dialect::Postgres, Kind::Time) => {
@@ -95,7 +100,7 @@ pub(crate) async fn older(
             let before = "SELECT datetime('now', ? || ' seconds')";
             let before: String = database.query_one(before, &[format!("-{seconds}").into()]).await?.get(0)?;
             // Also of those that are written with a `T`.
-            (format!("datetime({ROW}.{quoted}) < ?"), before.into())
+            (format!("datetime({ROW}.{quoted}) < ?1"), before.into())
         }
         (Dialect::Mysql | Dialect::Mariadb, Kind::Time) => {
             let before = format!("SELECT date_format(now() - interval {seconds} second, '%Y-%m-%d %H:%i:%s')");
@@ -174,11 +179,11 @@ mod tests {
         for (dialect, expected) in [
             (
                 Dialect::Postgres,
-                "DELETE FROM \"x\" WHERE ctid IN (SELECT t.ctid FROM \"x\" AS t WHERE t.a < ? LIMIT 5)",
+                "DELETE FROM \"x\" WHERE ctid IN (SELECT t.ctid FROM \"x\" AS t WHERE t.a < ? LIMIT 5) AND \"x\".a < ?",
             ),
             (
                 Dialect::Sqlite,
-                "DELETE FROM \"x\" WHERE rowid IN (SELECT t.rowid FROM \"x\" AS t WHERE t.a < ? LIMIT 5)",
+                "DELETE FROM \"x\" WHERE rowid IN (SELECT t.rowid FROM \"x\" AS t WHERE t.a < ? LIMIT 5) AND \"x\".a < ?",
             ),
             (Dialect::Mysql, "DELETE FROM `x` WHERE `x`.a < ? LIMIT 5"),
         ] {
