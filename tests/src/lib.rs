@@ -9,6 +9,7 @@ pub mod docker;
 pub mod fuzz;
 mod host;
 mod redis;
+pub mod reflexion;
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,10 @@
-//! `cargo xtask demo`: a small world of things to maintain, and four plugins at work on it, one by one and as a bundle. No server, nothing
+//! `cargo xtask demo`: a small world of things to maintain, and four plugins at work on it, one by one and as a bundle, without
+//! any server; then the day's tasks of the reference bundle on private servers, as those of the tests are. Nothing is left
 //! outside the build directory.
 
 use anyhow::bail;
 
+use crate::servers::Servers;
 use crate::workspace::Workspace;
 use crate::{guests, process};
 
@@ -45,13 +47,9 @@ pub(crate) async fn run(workspace: &Workspace) -> anyhow::Result<()> {
         host.env_remove("TASKHOST_PLUGINS");
         let line = process::line(&host);
         println!("$ host{}\n", line.trim_start_matches(|character| character != ' '));
-        match process::status(&mut host).await?.code() {
-            Some(0) => println!("\n(exit code 0: all is well)"),
-            Some(1) => println!("\n(exit code 1: there are warnings, as there should be)"),
-            Some(2) => println!("\n(exit code 2: something is critical, as it should be)"),
-            _ => bail!("the demo's own world should not make `host` fail"),
-        }
+        shown(process::status(&mut host).await?.code())?;
     }
+    runbook(workspace).await?;
 
     let host = workspace.shown(&workspace.binary("host"));
     heading("What to try next");
@@ -65,6 +63,41 @@ pub(crate) async fn run(workspace: &Workspace) -> anyhow::Result<()> {
          {host} run {demo}/bundle.toml --all --format markdown    an entry for a maintenance log\n\
          The smallest plugin of your own is in README.md."
     );
+    Ok(())
+}
+
+/// The day's part of the reference bundle, on a system made for it.
+async fn runbook(workspace: &Workspace) -> anyhow::Result<()> {
+    heading("A whole runbook: the servers that its system is made of");
+    let servers = match Servers::start(workspace).await {
+        Ok(servers) => servers,
+        Err(error) => {
+            println!("left out: {error:#}");
+            return Ok(());
+        }
+    };
+    heading("The day's tasks of plugins/reflexion.toml, on a system that is small but real");
+    let system = workspace.target.join("demo-reflexion");
+    println!("$ cd {} && host run reflexion.toml --kind daily\n", workspace.shown(&system));
+    let mut world = workspace.command(workspace.binary("world"));
+    world.arg("reflexion").arg(&system).arg(workspace.binary("host")).args([
+        "run",
+        "reflexion.toml",
+        "--kind",
+        "daily",
+    ]);
+    world.envs(servers.environment()).env_remove("TASKHOST_PLUGINS");
+    shown(process::status(&mut world).await?.code())
+}
+
+/// Says what an exit code means.
+fn shown(code: Option<i32>) -> anyhow::Result<()> {
+    match code {
+        Some(0) => println!("\n(exit code 0: all is well)"),
+        Some(1) => println!("\n(exit code 1: there are warnings, as there should be)"),
+        Some(2) => println!("\n(exit code 2: something is critical, as it should be)"),
+        _ => bail!("the demo's own world should not make `host` fail"),
+    }
     Ok(())
 }
 

@@ -6,10 +6,13 @@ mod certs;
 mod database;
 mod logs;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use taskhost_tests::certificates::Authority;
+use taskhost_tests::reflexion::World;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -17,7 +20,8 @@ async fn main() -> anyhow::Result<()> {
     match arguments.as_slice() {
         [what, directory] if what == "demo" => demo(&PathBuf::from(directory)).await,
         [what, directory] if what == "server-certificate" => server_certificate(&PathBuf::from(directory)),
-        _ => bail!("usage: world demo|server-certificate DIRECTORY"),
+        [what, directory, command @ ..] if what == "reflexion" => reflexion(&PathBuf::from(directory), command).await,
+        _ => bail!("usage: world demo|server-certificate DIRECTORY, or world reflexion DIRECTORY [COMMAND...]"),
     }
 }
 
@@ -33,6 +37,30 @@ async fn demo(directory: &Path) -> anyhow::Result<()> {
     certs::make(&directory.join("certs")).context("failed to make the certificates")?;
     logs::make(directory).context("failed to make the logs")?;
     std::fs::write(directory.join("bundle.toml"), BUNDLE).context("failed to write the bundle")
+}
+
+/// Makes the system of the reference bundle, runs the command in its directory and with its variables, and ends it again;
+/// without a command, says how to use it until the input ends.
+async fn reflexion(directory: &Path, command: &[OsString]) -> anyhow::Result<()> {
+    if directory.exists() {
+        std::fs::remove_dir_all(directory).with_context(|| format!("failed to remove {}", directory.display()))?;
+    }
+    let world = World::make(directory).await;
+    let Some((program, arguments)) = command.split_first() else {
+        println!("cd {}", world.directory().display());
+        for (name, value) in world.environment() {
+            println!("export {name}='{value}'");
+        }
+        println!("# in another terminal, for as long as this one is left alone; return ends it");
+        std::io::stdin().read_line(&mut String::new())?;
+        return Ok(());
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(world.directory());
+    command.envs(world.environment().iter().map(|(name, value)| (name, value)));
+    let status = command.status().with_context(|| format!("failed to start {}", program.display()))?;
+    drop(world);
+    std::process::exit(status.code().unwrap_or(3));
 }
 
 /// The tasks of the demo in one file.
