@@ -7,6 +7,7 @@ pub mod redis;
 pub mod report;
 pub mod sql;
 pub mod state;
+pub mod system;
 pub mod tls;
 pub mod words;
 
@@ -24,7 +25,8 @@ pub mod prelude {
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
     pub use crate::{
-        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, params, redis, sql, state, task, tls,
+        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, params, redis, sql, state, system,
+        task, tls,
     };
 }
 

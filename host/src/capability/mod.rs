@@ -9,6 +9,7 @@ pub mod redis;
 pub mod sql;
 pub mod state;
 pub mod stream;
+pub mod system;
 pub mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -241,6 +242,7 @@ rooms! {
     docker: docker::Docker,
     redis: redis::Redis,
     state: state::State,
+    system: system::System,
 }
 
 /// A room's words.
