@@ -17,7 +17,7 @@ pub struct Database {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
+pub(crate) enum Server {
     Postgres,
     MariaDb,
 }
@@ -50,12 +50,17 @@ impl Database {
     async fn create(server: Server, variable: &str) -> Self {
         let written = required(variable);
         let administrator = Url::parse(&written).unwrap_or_else(|error| panic!("{variable} is no URL: {error}"));
+        Self::on(server, administrator)
+            .await
+            .unwrap_or_else(|error| panic!("failed to create a database on the server that {variable} names: {error}"))
+    }
+
+    /// A fresh one on the server of that administrator.
+    pub(crate) async fn on(server: Server, administrator: Url) -> Result<Self, sqlx::Error> {
         let name = format!("test_{}", uuid::Uuid::now_v7().simple());
         let database = Self { server, administrator, name, roles: std::sync::Mutex::default() };
-        on_server(&database.administrator, &[format!("CREATE DATABASE {}", database.name)])
-            .await
-            .unwrap_or_else(|error| panic!("failed to create a database on the server that {variable} names: {error}"));
-        database
+        on_server(&database.administrator, &[format!("CREATE DATABASE {}", database.name)]).await?;
+        Ok(database)
     }
 
     /// Its name, which is fit for an identifier without quotes.

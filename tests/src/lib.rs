@@ -10,12 +10,14 @@ pub mod fuzz;
 mod host;
 mod redis;
 pub mod reflexion;
+mod servers;
 
 use std::path::{Path, PathBuf};
 
 pub use databases::{Database, mariadb, postgres, server_authority};
 pub use host::{Host, Output, Process, host};
 pub use redis::{Client as RedisClient, RedisDatabase, RedisServer, Reply as RedisReply, redis};
+pub use servers::DatabaseServer;
 
 /// The component of a guest under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {

@@ -25,8 +25,8 @@ pub(super) struct DockerPrograms {
 }
 
 pub(super) struct Programs {
-    pub(super) postgres: Option<PostgresPrograms>,
-    pub(super) mariadb: Option<MariaDbPrograms>,
+    pub(super) postgres: PostgresPrograms,
+    pub(super) mariadb: MariaDbPrograms,
     pub(super) redis: PathBuf,
     pub(super) docker: Option<DockerPrograms>,
 }
@@ -39,21 +39,22 @@ struct Found {
     busybox: Option<PathBuf>,
 }
 
-/// Finds the programs of the servers that are wanted; none that is wanted is missing from the answer.
-pub(super) async fn programs(postgres: bool, mariadb: bool, docker: bool) -> anyhow::Result<Programs> {
+/// Finds the programs of the servers that are wanted; none that is wanted is missing from the answer. PostgreSQL, MariaDB
+/// and Redis always are: some tests start one of their own.
+pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
     let find = || Found {
-        postgres: postgres.then(find_postgres).flatten(),
-        mariadb: mariadb.then(find_mariadb).flatten(),
+        postgres: find_postgres(),
+        mariadb: find_mariadb(),
         redis: find_redis(),
         docker: docker.then(find_docker).flatten(),
         busybox: program("busybox", &["/bin", "/usr/bin"].map(PathBuf::from)),
     };
     let missing = |found: &Found| {
         let mut packages = Vec::new();
-        if postgres && found.postgres.is_none() {
+        if found.postgres.is_none() {
             packages.push("postgresql");
         }
-        if mariadb && found.mariadb.is_none() {
+        if found.mariadb.is_none() {
             packages.push("mariadb-server");
         }
         if found.redis.is_none() {
@@ -81,7 +82,8 @@ pub(super) async fn programs(postgres: bool, mariadb: bool, docker: bool) -> any
         found = find();
     }
     let packages = missing(&found);
-    let Found { postgres, mariadb, redis: Some(redis), docker, busybox: _ } = found else {
+    let Found { postgres: Some(postgres), mariadb: Some(mariadb), redis: Some(redis), docker, busybox: _ } = found
+    else {
         bail!("{}", wanting(&packages));
     };
     if !packages.is_empty() {
@@ -93,9 +95,7 @@ pub(super) async fn programs(postgres: bool, mariadb: bool, docker: bool) -> any
 fn wanting(packages: &[&str]) -> String {
     format!(
         "the tests need the programs of PostgreSQL (initdb, postgres), MariaDB (mariadb-install-db, mariadbd), Redis \
-         (redis-server) and Docker (dockerd, docker, docker-registry, and a static busybox); on Debian or Ubuntu: `sudo apt-get install {}`. For PostgreSQL and MariaDB, servers that are \
-         running do as well, each named by the URL of an administrator: TASKHOST_TEST_POSTGRES=postgres://..., \
-         TASKHOST_TEST_MYSQL=mysql://...; dockerd is started as root only, and TASKHOST_TEST_DOCKER=unix:///... names an \
+         (redis-server) and Docker (dockerd, docker, docker-registry, and a static busybox); on Debian or Ubuntu: `sudo apt-get install {}`. dockerd is started as root only, and TASKHOST_TEST_DOCKER=unix:///... names an \
          engine for tests instead",
         packages.join(" ")
     )

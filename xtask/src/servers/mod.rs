@@ -34,6 +34,8 @@ const VARIABLES: [&str; 5] = [
 ];
 /// Names the program of Redis to the tests that start a server of their own, to break it.
 const REDIS_PROGRAM: &str = "TASKHOST_TEST_REDIS_SERVER";
+/// Names the directories of PostgreSQL's and MariaDB's programs to the tests that start one set up in another way.
+const SQL_PROGRAMS: [&str; 2] = ["TASKHOST_TEST_POSTGRES_PROGRAMS", "TASKHOST_TEST_MYSQL_PROGRAMS"];
 /// Names the certificate that the servers' own are signed with.
 const AUTHORITY: &str = "TASKHOST_TEST_SERVER_CA";
 
@@ -54,12 +56,20 @@ impl Servers {
     pub(crate) async fn start(workspace: &Workspace) -> anyhow::Result<Self> {
         let [postgres_named, mariadb_named, redis_named, docker_named, registry_named] =
             VARIABLES.map(|name| std::env::var_os(name).is_some());
-        // Redis is always wanted: some tests start one of their own.
-        let programs = install::programs(!postgres_named, !mariadb_named, !docker_named || !registry_named).await?;
-        let redis = (REDIS_PROGRAM, programs.redis.display().to_string());
+        let programs = install::programs(!docker_named || !registry_named).await?;
+        // Behind a link there are others beside it.
+        let beside = |program: &Path| {
+            let program = program.canonicalize().unwrap_or_else(|_| program.to_owned());
+            program.parent().unwrap_or(&program).display().to_string()
+        };
+        let environment = vec![
+            (REDIS_PROGRAM, programs.redis.display().to_string()),
+            (SQL_PROGRAMS[0], beside(&programs.postgres.postgres)),
+            (SQL_PROGRAMS[1], beside(&programs.mariadb.mariadbd)),
+        ];
         if postgres_named && mariadb_named && redis_named && docker_named && registry_named {
             println!("those that {} name", VARIABLES.join(" and "));
-            return Ok(Self { environment: vec![redis], running: vec![], directory: None });
+            return Ok(Self { environment, running: vec![], directory: None });
         }
 
         // Servers refuse to run as root and must reach their directory as another user, so it is not under target/.
@@ -69,19 +79,19 @@ impl Servers {
         let directory = builder.prefix(PREFIX).permissions(passable).tempdir()?;
         let path = directory.path().to_owned();
         std::fs::write(path.join(OWNER), std::process::id().to_string())?;
-        let mut servers = Self { environment: vec![redis], running: vec![], directory: Some(directory) };
+        let mut servers = Self { environment, running: vec![], directory: Some(directory) };
         let certificates = path.join("tls");
         process::succeed(workspace.command(workspace.binary("world")).arg("server-certificate").arg(&certificates))
             .await?;
         std::fs::set_permissions(&certificates, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         servers.environment.push((AUTHORITY, certificates.join("ca.pem").display().to_string()));
-        if let Some(programs) = programs.postgres {
-            let (server, url) = postgres::start(&programs, &path, &certificates)?;
+        if !postgres_named {
+            let (server, url) = postgres::start(&programs.postgres, &path, &certificates)?;
             servers.running.push(server);
             servers.environment.push((VARIABLES[0], url));
         }
-        if let Some(programs) = programs.mariadb {
-            let (server, url) = mariadb::start(&programs, &path, &certificates)?;
+        if !mariadb_named {
+            let (server, url) = mariadb::start(&programs.mariadb, &path, &certificates)?;
             servers.running.push(server);
             servers.environment.push((VARIABLES[1], url));
         }

@@ -36,6 +36,8 @@ pub(super) fn start(
          # Tests look at replication slots and prepared transactions, and at what they hold back.\n\
          wal_level = logical\n\
          max_prepared_transactions = 4\n\
+         # And at what statements cost.\n\
+         shared_preload_libraries = 'pg_stat_statements'\n\
          ssl = on\n\
          ssl_cert_file = '{shown}/server.pem'\n\
          ssl_key_file = '{shown}/server.key'\n\
