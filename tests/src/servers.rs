@@ -61,6 +61,36 @@ impl DatabaseServer {
         Self::start(Server::Postgres, postgres, directory, &url, ready)
     }
 
+    /// A standby of this PostgreSQL server, which follows it.
+    pub fn standby(&self) -> Self {
+        let account = Account::of("postgres");
+        let programs = programs(POSTGRES, "initdb");
+        let (directory, port) = (account.directory(), free_port());
+        let data = directory.path().join("data");
+        let mut copy = account.command(&programs.join("pg_basebackup"));
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync", "--pgdata"]);
+        set_up(copy.arg(&data).arg("--dbname").arg(self.url.as_str()));
+        let mut postgres = account.command(&programs.join("postgres"));
+        postgres.arg("-D").arg(&data).arg("-c").arg(format!("port={port}"));
+        let mut url = self.url.clone();
+        url.set_port(Some(port)).expect("the URL names a server");
+        // "standby" when it takes connections, too.
+        let state = data.join("postmaster.pid");
+        let ready = || {
+            let lines = std::fs::read_to_string(&state).unwrap_or_default();
+            lines.lines().nth(7).is_some_and(|word| ["ready", "standby"].contains(&word.trim()))
+                && TcpStream::connect(("127.0.0.1", port)).is_ok()
+        };
+        Self::start(Server::Postgres, postgres, directory, url.as_str(), ready)
+    }
+
+    /// The URL of a database on it, for the administrator.
+    pub fn url_of(&self, database: &Database) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(database.name());
+        url
+    }
+
     /// MariaDB with these options, such as `--performance-schema=on`.
     pub fn mariadb(options: &[&str]) -> Self {
         let account = Account::of("mysql");
