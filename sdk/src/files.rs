@@ -13,8 +13,8 @@ use crate::{ByteStream, Failure, FailureKind, Result};
 
 pub use lines::TextLines;
 pub use wit::{
-    Codec, Digest, Directory, Entry, Error, Filter, Kind, Line, Problem, Range, ReadOptions, Removed, SearchOptions,
-    Searched, Space, Walked, WriteMode, Written,
+    Codec, Cut, Details, Digest, Directory, Entry, Error, Examined, Filter, Holder, Kind, Line, Problem, Range,
+    ReadOptions, Removed, SearchOptions, Searched, Space, Walked, WriteMode, Written,
 };
 pub use writer::Writer;
 
@@ -184,6 +184,7 @@ impl SearchOptions {
             max_matches: None,
             count_only: false,
             tail_bytes: None,
+            range: None,
             decode: Codec::Auto,
         }
     }

@@ -225,15 +225,7 @@ impl Bench<'_> {
 
     /// Takes in the lines that mark a dump's begin and end. What keeps them from being read shows in the restore.
     async fn find_marks(&self, path: &str, first: Option<u64>, tail: Option<u64>, marks: &mut Marks) {
-        let options = SearchOptions {
-            pattern: dump::MARKS.into(),
-            ignore_case: false,
-            invert: false,
-            max_matches: first,
-            count_only: false,
-            tail_bytes: tail,
-            decode: Codec::Auto,
-        };
+        let options = SearchOptions { max_matches: first, tail_bytes: tail, ..SearchOptions::new(dump::MARKS) };
         let Ok(mut lines) = self.directory.find_lines(path, options).await else { return };
         while let Ok(Some(line)) = lines.next().await {
             marks.line(&line.text);

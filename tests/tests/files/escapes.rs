@@ -71,7 +71,7 @@ fn run(scene: &Scene, script: &[&str]) -> Ran {
 #[test]
 fn no_operation_that_reads_leaves_the_directory() {
     let scene = scene();
-    let operations = ["read auto", "read-all 1000000", "digest", "tail_", "search", "stat"];
+    let operations = ["read auto", "read-all 1000000", "digest", "tail_", "search", "stat", "examine"];
     for operation in operations {
         let line = |path: &str| match operation {
             "tail_" => format!("tail {path} 5"),
@@ -88,6 +88,9 @@ fn no_operation_that_reads_leaves_the_directory() {
                 // It looks at the link, which is inside, and not at what it leads to.
                 "stat" if path.starts_with("link-") && !path.contains('/') => {
                     assert!(detail.contains("Symlink"), "{operation}: {case}: {outcome}: {detail}");
+                }
+                "examine" if path.starts_with("link-") && !path.contains('/') => {
+                    assert_eq!(outcome, "wrong-kind", "{operation}: {case}: {detail}");
                 }
                 _ => assert_eq!(outcome, *kind, "{operation}: {case}: {detail}"),
             }
@@ -114,6 +117,9 @@ fn no_operation_that_changes_leaves_the_directory() {
             format!("rename own {to}"),
             format!("rename {to} taken"),
             format!("create-directory {to}"),
+            format!("create-like {to} own"),
+            format!("create-like taken {to}"),
+            format!("cut {to} 1 x"),
             format!("compress gzip own {to}"),
             format!("compress gzip {to} taken.gz remove"),
             format!("archive gzip {to} own"),
@@ -142,6 +148,10 @@ fn a_link_as_the_last_name_is_not_written_through() {
         ("rename own link-dangling", "already-exists"),
         ("compress gzip own link-dangling", "already-exists"),
         ("archive gzip link-dangling own", "already-exists"),
+        ("create-like link-dangling own", "already-exists"),
+        ("create-like new link-up", "wrong-kind"),
+        ("cut link-up 0 x", "wrong-kind"),
+        ("cut hard 0 x", "refused"),
         // A hard link's other names may be anywhere.
         ("write append none hard text", "refused"),
     ] {
@@ -194,6 +204,9 @@ fn a_pipe_or_a_device_holds_nobody_up() {
         "compress gzip pipe pipe.gz",
         "rename pipe elsewhere",
         "remove pipe",
+        "cut pipe 0 x",
+        "create-like new pipe",
+        "examine pipe",
     ];
     let ran = run(&scene, &script);
     for (line, (outcome, detail)) in script.iter().zip(&ran.lines) {

@@ -10,6 +10,7 @@ mod codecs;
 mod escapes;
 mod interrupted;
 mod rehearsal;
+mod rotating;
 mod scene;
 mod searching;
 mod streams;

@@ -49,14 +49,14 @@ impl Directory {
         settings.insert("access".into(), vec!["read", "write", "delete"].into());
         let grant: Arc<Grant> = Arc::new(settings.try_into().map_err(|error| error.to_string())?);
         let tasks = Tasks::default();
-        let opened = Root::open("logs".into(), Arc::clone(&grant)).map_err(|error| error.to_string())?;
+        let opened =
+            Root::open("logs".into(), Arc::clone(&grant), Arc::default()).map_err(|error| error.to_string())?;
         let call = Call {
             slot: "logs".into(),
             gate: Gate::new(Mode::Perform, Budgets::default(), Instant::now),
             root: Arc::new(opened),
             grant,
             swept: Arc::default(),
-            rehearsed: Arc::default(),
             ticket: tasks.ticket(),
             _held: None,
             place: None,

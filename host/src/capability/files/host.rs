@@ -11,10 +11,10 @@ use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 use super::backend::create::{self};
 use super::backend::root::Root;
 use super::backend::walk::{self, Matcher};
-use super::backend::{Wanted as _, archive, read, search, tail};
+use super::backend::{Wanted as _, archive, cut, read, search, tail};
 use super::bindings::{
-    self, Codec, Digest, Entry, Filter, Host, HostDirectory, HostDirectoryWithStore, Line, ReadOptions, Removed,
-    SearchOptions, Searched, Space, Walked, WriteMode, Written,
+    self, Codec, Cut, Digest, Entry, Examined, Filter, Host, HostDirectory, HostDirectoryWithStore, Line, ReadOptions,
+    Removed, SearchOptions, Searched, Space, Walked, WriteMode, Written,
 };
 use super::error::Error;
 use super::grant::{Access, Grant};
@@ -54,7 +54,10 @@ impl Host for View<'_, State> {
         let permit = self.state.gate.enter(effect, grant.allows(&slot, Access::Read))?;
         let root = match self.state.roots.get(&*slot) {
             Some(root) => permit.finish(Ok::<_, Error>(Arc::clone(root)))?,
-            None => permit.finish(Root::open(Arc::clone(&slot), Arc::clone(&grant)).map(Arc::new))?,
+            None => {
+                let rehearsed = Arc::clone(&self.state.rehearsed);
+                permit.finish(Root::open(Arc::clone(&slot), Arc::clone(&grant), rehearsed).map(Arc::new))?
+            }
         };
         self.state.roots.insert(slot.to_string(), Arc::clone(&root));
         Ok(self.table.push(Directory { slot, grant, root }).map_err(wasmtime::Error::from)?)
@@ -197,6 +200,17 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         call.change(permit, move |root, rehearse| create::create_directory(root, &path, rehearse)).await
     }
 
+    async fn create_like(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+        like: String,
+    ) -> Result<(), Error> {
+        let call = Call::new(accessor, &directory, path.len() + like.len()).await?;
+        let (permit, path, like) = call.enter_pair("create-like", Impact::Change, &[Access::Write], &path, &like)?;
+        call.make(permit, move |root, writing| create::create_like(root, &path, &like, writing)).await.map(drop)
+    }
+
     async fn compress(
         accessor: &Accessor<T, Self>,
         directory: Resource<Directory>,
@@ -225,6 +239,41 @@ impl<T: Send + 'static> HostDirectoryWithStore<T> for Data<Files> {
         let call = Call::new(accessor, &directory, bytes_of(&paths) + to.len()).await?;
         let (permit, paths, to) = call.enter_archive(&paths, &to)?;
         call.make(permit, move |root, writing| archive::archive(root, &paths, &to, encode, writing)).await
+    }
+
+    async fn cut(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        path: String,
+        bytes: u64,
+        sha256: String,
+    ) -> Result<Cut, Error> {
+        let call = Call::new(accessor, &directory, path.len() + sha256.len()).await?;
+        let access = &[Access::Read, Access::Write, Access::Delete];
+        let (mut permit, path) = call.enter_path("cut", Impact::Destroy, access, &path)?;
+        let root = Arc::clone(&call.root);
+        let cut = call.ticket.wait(move |ticket| {
+            let rehearse = permit.rehearse();
+            let charge = |bytes| {
+                permit.charge("files", 1)?;
+                permit.charge("bytes", bytes)?;
+                permit.bytes(bytes);
+                Ok(())
+            };
+            let cut = cut::cut(&root, &path, bytes, &sha256, rehearse, ticket, charge);
+            settle(permit, cut)
+        });
+        cut.await
+    }
+
+    async fn examine(
+        accessor: &Accessor<T, Self>,
+        directory: Resource<Directory>,
+        paths: Vec<String>,
+    ) -> Result<Examined, Error> {
+        let call = Call::new(accessor, &directory, bytes_of(&paths)).await?;
+        let (files, unseen) = call.ticket().wait(move |ticket| call.examine(&paths, ticket)).await?;
+        Ok(Examined { files: each_for_guest(files)?, unseen })
     }
 
     async fn remove(

@@ -54,7 +54,7 @@ pub struct State {
     roots: BTreeMap<String, Arc<backend::root::Root>>,
     load: Load,
     swept: Arc<Swept>,
-    rehearsed: Arc<backend::remove::Rehearsed>,
+    rehearsed: Arc<backend::rehearsed::Rehearsed>,
     tasks: Tasks,
 }
 

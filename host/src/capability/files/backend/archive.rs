@@ -46,7 +46,11 @@ pub(in super::super) fn archive(
     }
     let Packing { builder, writing, charged, .. } = packing;
     let stored = builder.into_inner().and_then(Encoder::finish).map_err(failed)?;
-    create::finish(stored, charged, to, None, writing)
+    let prepared = create::finish(stored, charged, to, None, writing)?;
+    if writing.rehearse {
+        root.rehearsed().made(&place);
+    }
+    Ok(prepared)
 }
 
 impl Packing<'_, '_> {
@@ -59,7 +63,8 @@ impl Packing<'_, '_> {
             let place = root.place(path, &mut LastDirectory::default())?;
             let stat = place.stat("read")?;
             let bytes = place.path.to_bytes();
-            self.add(&place.parent, place.name(), &bytes, kind(&stat), &stat)?;
+            let (parent, name) = place.on_disk();
+            self.add(parent, name, &bytes, kind(&stat), &stat)?;
             if kind(&stat) != Kind::Directory {
                 return Ok(());
             }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::super::bindings::{Codec, Kind, WriteMode, Written};
 use super::super::error::Error;
 use super::codec::{Encoder, Format};
+use super::rehearsed::Fate;
 use super::root::{LastDirectory, Opened, Place, Root};
 use super::staged::{self, Staged, Stored, Swept, Target, rename_to_absent, sync_directory};
 use super::{CHUNK, Wanted, fill, kind, not_a_file};
@@ -117,7 +118,11 @@ pub(in super::super) fn write(
         let stored = encoder.get_ref().bytes;
         (writing.charge)(stored - std::mem::replace(&mut charged, stored))?;
     }
-    finish(encoder.finish().map_err(failed)?, charged, path, None, writing)
+    let prepared = finish(encoder.finish().map_err(failed)?, charged, path, None, writing)?;
+    if writing.rehearse && place.stat_if_any("write")?.is_none() {
+        root.rehearsed().made(&place);
+    }
+    Ok(prepared)
 }
 
 /// Charges what is not yet, and has it prepared.
@@ -139,7 +144,8 @@ fn append(place: &Place, rehearse: bool) -> Result<Destination, Error> {
     if let Some(stat) = place.stat_if_any("append to")? {
         check_appendable(place, &stat)?;
         if rehearse {
-            rustix::fs::accessat(&*place.parent, place.name(), Access::WRITE_OK, AtFlags::EACCESS).map_err(failed)?;
+            let (parent, name) = place.on_disk();
+            rustix::fs::accessat(&**parent, name, Access::WRITE_OK, AtFlags::EACCESS).map_err(failed)?;
         }
     } else if rehearse {
         may_change(place)?;
@@ -206,7 +212,41 @@ pub(in super::super) fn compress(
     if remove_source {
         unchanged(&source)?;
     }
-    finish(stored, charged, to, remove_source.then_some(source), writing)
+    let mut prepared = finish(stored, charged, to, None, writing)?;
+    if writing.rehearse {
+        match Format::to_write(encode, to) {
+            Format::Plain => root.rehearsed().copied(&source.place, &place),
+            _ => root.rehearsed().made(&place),
+        }
+        if remove_source {
+            root.rehearsed().gone(&source.place, &source.stat);
+        }
+    }
+    prepared.source = remove_source.then_some(source);
+    Ok(prepared)
+}
+
+/// Makes an empty file with mode and owner of another.
+pub(in super::super) fn create_like(
+    root: &Root,
+    path: &RelativePath,
+    like: &RelativePath,
+    writing: &mut Writing<'_>,
+) -> Result<Prepared, Error> {
+    let stat = root.place(like, &mut LastDirectory::default())?.stat("look at")?;
+    if kind(&stat) != Kind::File {
+        return Err(not_a_file(like, kind(&stat)));
+    }
+    let place = root.place(path, &mut LastDirectory::default())?;
+    let mut destination = writing.stage(&place, Target::Absent, None)?;
+    if let Destination::Staged(staged) = &mut destination {
+        staged.owned_like(&stat);
+    }
+    let prepared = finish(Stored::new(destination), 0, path, None, writing)?;
+    if writing.rehearse {
+        root.rehearsed().made(&place);
+    }
+    Ok(prepared)
 }
 
 /// That the name still means the file that was read, and that nothing was written to it since.
@@ -232,11 +272,13 @@ fn remove_source(source: &Opened) -> Result<(), Error> {
 pub(in super::super) fn create_directory(root: &Root, path: &RelativePath, rehearse: bool) -> Result<(), Error> {
     let place = root.place(path, &mut LastDirectory::default())?;
     let failed = |errno: Errno| Error::system("create", path, &errno.into());
-    if place.stat_if_any("create")?.is_some() {
+    if matches!(place.fate, Some(Fate::Made)) || place.stat_if_any("create")?.is_some() {
         return Err(failed(Errno::EXIST));
     }
     if rehearse {
-        return may_change(&place);
+        may_change(&place)?;
+        root.rehearsed().made(&place);
+        return Ok(());
     }
     rustix::fs::mkdirat(&*place.parent, place.name(), Mode::from_raw_mode(0o777)).map_err(failed)?;
     sync_directory(&place.parent).map_err(failed)
@@ -263,12 +305,14 @@ pub(in super::super) fn rename(
         }
         _ => return Err(not_a_file(from, Kind::Other)),
     }
-    if target.stat_if_any("rename to")?.is_some() {
+    if matches!(target.fate, Some(Fate::Made)) || target.stat_if_any("rename to")?.is_some() {
         return Err(Error::system("create", to, &Errno::EXIST.into()));
     }
     if rehearse {
         may_change(&source)?;
-        return may_change(&target);
+        may_change(&target)?;
+        root.rehearsed().moved(&source, &target);
+        return Ok(());
     }
     let failed = |errno: Errno| match errno {
         Errno::EXIST => Error::system("create", to, &errno.into()),

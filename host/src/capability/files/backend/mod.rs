@@ -4,8 +4,12 @@
 pub(super) mod archive;
 pub(super) mod codec;
 pub(super) mod create;
+pub(super) mod cut;
+pub(super) mod examine;
+mod lines;
 mod open_files;
 pub(super) mod read;
+pub(super) mod rehearsed;
 pub(super) mod remove;
 pub(super) mod root;
 pub(super) mod search;

@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use super::super::bindings::{Kind, Space};
 use super::super::error::Error;
 use super::super::grant::Grant;
+use super::rehearsed::{Fate, Rehearsed};
 use super::{count, kind, not_a_file};
 use crate::policy::path::RelativePath;
 
@@ -30,6 +31,7 @@ pub(in super::super) struct Root {
     grant: Arc<Grant>,
     dir: Arc<Dir>,
     volume: Volume,
+    rehearsed: Arc<Rehearsed>,
 }
 
 /// What is mounted at one place: two directories with the same are in one file system and under one mount.
@@ -55,6 +57,10 @@ pub(in super::super) struct Place {
     pub(super) name: Vec<u8>,
     /// Where it is, links on the way resolved.
     pub(super) path: RelativePath,
+    /// What the rehearsal has done to it.
+    pub(super) fate: Option<Fate>,
+    /// The directory is there in the rehearsal only; `parent` is one above it.
+    pub(super) in_thought: bool,
 }
 
 /// A plain file, open for reading.
@@ -72,7 +78,7 @@ pub(in super::super) struct LastDirectory(Option<(RelativePath, Arc<Dir>, Relati
 
 impl Root {
     /// Opens the directory that the operator named; that path may lead through links.
-    pub(in super::super) fn open(slot: Arc<str>, grant: Arc<Grant>) -> Result<Self, Error> {
+    pub(in super::super) fn open(slot: Arc<str>, grant: Arc<Grant>, rehearsed: Arc<Rehearsed>) -> Result<Self, Error> {
         let target = grant.target();
         let failed = |error: &io::Error| match Error::system("open", &target.display(), error) {
             Error::NotFound(_) => {
@@ -84,7 +90,7 @@ impl Root {
         };
         let dir = Dir::open_ambient_dir(target, ambient_authority()).map_err(|error| failed(&error))?;
         let volume = Volume::of(&dir).map_err(|error| failed(&error))?;
-        Ok(Self { slot, grant, dir: Arc::new(dir), volume })
+        Ok(Self { slot, grant, dir: Arc::new(dir), volume, rehearsed })
     }
 
     /// cap-std's own handle, to see what it refuses where nothing is checked before.
@@ -99,6 +105,11 @@ impl Root {
 
     pub(super) fn slot(&self) -> &Arc<str> {
         &self.slot
+    }
+
+    /// What the rehearsal has done so far; nothing in a run.
+    pub(super) fn rehearsed(&self) -> &Rehearsed {
+        &self.rehearsed
     }
 
     pub(super) fn volume(&self) -> Volume {
@@ -166,16 +177,36 @@ impl Root {
         };
         let (dir, resolved) = match &last.0 {
             Some((known, dir, resolved)) if *known == parent => (Arc::clone(dir), resolved.clone()),
-            _ => {
-                let (dir, resolved) = self.directory_for(&parent, path)?;
-                last.0 = Some((parent.clone(), Arc::clone(&dir), resolved.clone()));
-                (dir, resolved)
-            }
+            _ => match self.directory_for(&parent, path) {
+                Err(Error::NotFound(_)) if !self.rehearsed.is_empty() => {
+                    return self.place_in_thought(path, &parent, name);
+                }
+                found => {
+                    let (dir, resolved) = found?;
+                    last.0 = Some((parent.clone(), Arc::clone(&dir), resolved.clone()));
+                    (dir, resolved)
+                }
+            },
         };
-        let place = Place { parent: dir, name: name.to_vec(), path: resolved.join(name) };
+        let mut place =
+            Place { parent: dir, name: name.to_vec(), path: resolved.join(name), fate: None, in_thought: false };
         if resolved != parent {
             self.grant.allows_path(&self.slot, &place.path)?;
         }
+        place.fate = self.rehearsed.fate(&place);
+        Ok(place)
+    }
+
+    /// The place of `path` in a directory that is there in the rehearsal only.
+    fn place_in_thought(&self, path: &RelativePath, parent: &RelativePath, name: &[u8]) -> Result<Place, Error> {
+        let above = self.place(parent, &mut LastDirectory::default())?;
+        if !matches!(above.fate, Some(Fate::Made)) {
+            return Err(Error::system("open", path, &Errno::NOENT.into()));
+        }
+        let path = above.path.join(name);
+        let mut place = Place { parent: above.parent, name: name.to_vec(), path, fate: None, in_thought: true };
+        self.grant.allows_path(&self.slot, &place.path)?;
+        place.fate = Some(self.rehearsed.fate(&place).unwrap_or(Fate::Gone));
         Ok(place)
     }
 
@@ -242,8 +273,25 @@ impl Stopped {
 impl Place {
     /// What is there; a link is not followed.
     pub(super) fn stat(&self, act: &str) -> Result<Stat, Error> {
-        rustix::fs::statat(&*self.parent, self.name(), AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| Error::system(act, &self.path, &errno.into()))
+        let found = match &self.fate {
+            None => rustix::fs::statat(&*self.parent, self.name(), AtFlags::SYMLINK_NOFOLLOW),
+            Some(Fate::Gone) => Err(Errno::NOENT),
+            Some(Fate::Made) => {
+                return Err(Error::NotFound(format!("`{}` is there after a run only, and this is a plan", self.path)));
+            }
+            Some(Fate::Moved(parent, name)) => {
+                rustix::fs::statat(&**parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)
+            }
+        };
+        found.map_err(|errno| Error::system(act, &self.path, &errno.into()))
+    }
+
+    /// Where it is on disk: elsewhere when the rehearsal has moved it.
+    pub(super) fn on_disk(&self) -> (&Arc<Dir>, &OsStr) {
+        match &self.fate {
+            Some(Fate::Moved(parent, name)) => (parent, OsStr::from_bytes(name)),
+            _ => (&self.parent, self.name()),
+        }
     }
 
     /// What is there, if anything is.
@@ -265,8 +313,8 @@ impl Place {
         let mut options = OpenOptions::new();
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         options.read(true).follow(FollowSymlinks::No).custom_flags(flags.bits().cast_signed());
-        let file =
-            self.parent.open_with(self.name(), &options).map_err(|error| Error::system("open", asked, &error))?;
+        let (parent, name) = self.on_disk();
+        let file = parent.open_with(name, &options).map_err(|error| Error::system("open", asked, &error))?;
         let file = file.into_std();
         let stat = rustix::fs::fstat(&file).map_err(|errno| Error::system("open", asked, &errno.into()))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {

@@ -1,6 +1,5 @@
 //! `search`: a regular expression over the lines of a file, with the engine of ripgrep.
 
-use std::cell::Cell;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::sync::atomic::Ordering;
 
@@ -10,6 +9,7 @@ use grep_searcher::{BinaryDetection, MmapChoice, Searcher, SearcherBuilder, Sink
 use super::super::bindings::{Line, SearchOptions, Searched};
 use super::super::error::Error;
 use super::codec::{self, Decoder};
+use super::lines::{Tallied, Tally};
 use super::root::Opened;
 use super::{Wanted, count};
 
@@ -17,8 +17,8 @@ use super::{Wanted, count};
 const PATTERN_LIMIT: usize = 64 * 1024;
 /// Bytes that a compiled pattern may take, and as many again for its automaton.
 const REGEX_LIMIT: usize = 16 << 20;
-/// The longest line that can be searched.
-const LINE_LIMIT: usize = 64 << 20;
+/// Memory that a search may take for lines: several times the longest, which is cut before.
+const HEAP_LIMIT: usize = 64 << 20;
 /// Bytes of a line that are given.
 const SHOWN_LIMIT: usize = 64 * 1024;
 /// Lines, and bytes of them, that are given at once.
@@ -44,6 +44,7 @@ pub(in super::super) fn pattern(options: &SearchOptions) -> Result<RegexMatcher,
 
 struct Found<'a, F> {
     options: &'a SearchOptions,
+    tally: &'a Tally,
     start: u64,
     give: F,
     batch: Vec<Line>,
@@ -82,7 +83,7 @@ impl<F: FnMut(Vec<Line>) -> Result<(), Error>> Sink for Found<'_, F> {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let text = shown(line.strip_suffix(b"\r").unwrap_or(line));
             self.batch_bytes += text.len();
-            let offset = self.start.saturating_add(found.absolute_byte_offset());
+            let offset = self.start.saturating_add(self.tally.offset(found.absolute_byte_offset()));
             self.batch.push(Line { number: found.line_number().unwrap_or_default(), offset, text });
             if self.batch.len() == BATCH || self.batch_bytes >= BATCH_BYTES {
                 self.flush().map_err(Ended::Giving)?;
@@ -129,56 +130,41 @@ pub(in super::super) fn search(
     wanted: &impl Wanted,
     give: impl FnMut(Vec<Line>) -> Result<(), Error>,
 ) -> (Searched, Result<(), Error>) {
-    let mut found = Found { options, start: 0, give, batch: Vec::new(), batch_bytes: 0, matches: 0 };
-    let (bytes, broken) = (Cell::new(0), Cell::new(false));
+    let tally = Tally::default();
+    let mut found = Found { options, tally: &tally, start: 0, give, batch: Vec::new(), batch_bytes: 0, matches: 0 };
     let ended = (|| {
         let failed = |error: io::Error| opened.failed("search", &error);
         let mut file = &opened.file;
-        if let Some(tail) = options.tail_bytes {
+        let mut length = u64::MAX;
+        if let Some(range) = options.range {
+            found.start = range.offset;
+            length = range.length.unwrap_or(u64::MAX);
+        } else if let Some(tail) = options.tail_bytes {
             found.start = count(opened.stat.st_size).saturating_sub(tail);
-            file.seek(SeekFrom::Start(found.start)).map_err(failed)?;
         }
+        if i64::try_from(found.start).is_err() {
+            return Err(Error::Invalid("the offset is too large".into()));
+        }
+        file.seek(SeekFrom::Start(found.start)).map_err(failed)?;
         let mut searcher = SearcherBuilder::new()
             .line_number(!options.count_only)
             .invert_match(options.invert)
             .binary_detection(BinaryDetection::none())
             .memory_map(MmapChoice::never())
             .bom_sniffing(false)
-            .heap_limit(Some(LINE_LIMIT))
+            .heap_limit(Some(HEAP_LIMIT))
             .build();
-        let decoder = Decoder::new(file, options.decode).map_err(failed)?;
+        let decoder = Decoder::new(file.take(length), options.decode).map_err(failed)?;
         let (format, stored) = (decoder.format(), decoder.counter());
-        let reader = While {
-            reader: Tallied { reader: decoder, bytes: &bytes, broken: &broken },
-            wanted: (|| wanted.wanted().is_ok()),
-        };
+        let reader = While { reader: Tallied::new(decoder, &tally), wanted: (|| wanted.wanted().is_ok()) };
         match searcher.search_reader(matcher, reader, &mut found) {
             Ok(()) => found.flush(),
             Err(Ended::Giving(error)) => Err(error),
             Err(Ended::Reading(error)) if error.kind() == io::ErrorKind::ConnectionAborted => Err(Error::GivenUp),
-            // What the searcher itself complains of: its limit of memory.
-            Err(Ended::Reading(error)) if error.kind() == io::ErrorKind::Other && !broken.get() => {
-                Err(Error::Invalid(format!("`{}` has a line longer than 64 MiB", opened.path)))
-            }
             Err(Ended::Reading(error)) => {
                 Err(codec::failed(format, stored.load(Ordering::Relaxed), &opened.path, &error))
             }
         }
     })();
-    (Searched { matches: found.matches, bytes: bytes.get() }, ended)
-}
-
-/// Counts what is read, and remembers whether an error came from there.
-struct Tallied<'a, R> {
-    reader: R,
-    bytes: &'a Cell<u64>,
-    broken: &'a Cell<bool>,
-}
-
-impl<R: Read> Read for Tallied<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer).inspect_err(|_| self.broken.set(true))?;
-        self.bytes.set(self.bytes.get() + read as u64);
-        Ok(read)
-    }
+    (Searched { matches: found.matches, bytes: tally.bytes(), lines: tally.lines() }, ended)
 }

@@ -20,6 +20,7 @@ use super::super::bindings::Written;
 use super::super::error::Error;
 use super::super::grant::{MARK, is_marked};
 use super::read::hex;
+use super::rehearsed::Fate;
 use super::root::Place;
 use super::{kind, not_a_file};
 use crate::policy::path::RelativePath;
@@ -56,6 +57,9 @@ struct Like {
 
 /// Looks whether `place` can be written in this way.
 pub(super) fn check(place: &Place, target: Target) -> Result<Option<Stat>, Error> {
+    if target == Target::Absent && matches!(place.fate, Some(Fate::Made)) {
+        return Err(Error::system("create", &place.path, &Errno::EXIST.into()));
+    }
     let Some(stat) = place.stat_if_any("write")? else { return Ok(None) };
     if target == Target::Absent {
         return Err(Error::system("create", &place.path, &Errno::EXIST.into()));
@@ -102,6 +106,11 @@ impl Staged {
     pub(super) fn like(&mut self, stat: &Stat) {
         let times = Some((stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or_default()));
         self.like = Some(Like { mode: stat.st_mode & 0o777, owner: (stat.st_uid, stat.st_gid), times });
+    }
+
+    /// Takes over mode and owner, and is of now.
+    pub(super) fn owned_like(&mut self, stat: &Stat) {
+        self.like = Some(Like { mode: stat.st_mode & 0o777, owner: (stat.st_uid, stat.st_gid), times: None });
     }
 
     /// Makes it the target, lastingly.

@@ -7,10 +7,10 @@ use wasmtime::component::{Accessor, Resource};
 use super::super::Files;
 use super::super::backend::Wanted as _;
 use super::super::backend::create::{Prepared, Writing};
-use super::super::backend::remove::{self, Rehearsed};
 use super::super::backend::root::{LastDirectory, Opened, Root};
 use super::super::backend::staged::Swept;
-use super::super::bindings::{Removed, Written};
+use super::super::backend::{examine, remove};
+use super::super::bindings::{Details, Removed, Written};
 use super::super::error::Error;
 use super::super::grant::{Access, Grant};
 use super::super::tasks::{CallPlace, StreamPlace, Ticket};
@@ -27,7 +27,6 @@ pub(in crate::capability::files) struct Call {
     pub(in crate::capability::files) grant: Arc<Grant>,
     pub(in crate::capability::files) root: Arc<Root>,
     pub(in crate::capability::files) swept: Arc<Swept>,
-    pub(in crate::capability::files) rehearsed: Arc<Rehearsed>,
     pub(in crate::capability::files) ticket: Ticket,
     /// Its arguments, counted.
     pub(in crate::capability::files) _held: Option<Held>,
@@ -52,7 +51,6 @@ impl Call {
                 grant: Arc::clone(&directory.grant),
                 root: Arc::clone(&directory.root),
                 swept: Arc::clone(&state.swept),
-                rehearsed: Arc::clone(&state.rehearsed),
                 ticket: state.tasks.ticket(),
                 _held: Some(held),
                 place: None,
@@ -238,6 +236,30 @@ impl Call {
         files
     }
 
+    /// Looks at files and at who has them open, as one effect.
+    pub(in crate::capability::files) fn examine(
+        &self,
+        paths: &[String],
+        ticket: &Ticket,
+    ) -> Result<(Vec<Result<Details, Error>>, u64), Error> {
+        let target = match paths {
+            [path] => path.clone(),
+            paths => format!("{} files", paths.len()),
+        };
+        let mut permit = self.enter("examine", Impact::Observe, &[Access::Read], &target, Ok(()))?;
+        let mut last = LastDirectory::default();
+        let mut one = |path: &str| {
+            ticket.wanted()?;
+            let (verdict, path) = self.judge(path);
+            verdict?;
+            examine::look(&self.root, &path?, &mut last)
+        };
+        let found: Vec<_> = paths.iter().map(|path| one(path)).collect();
+        permit.rows(found.iter().flatten().count() as u64);
+        permit.succeed();
+        Ok(examine::examine(found))
+    }
+
     /// Removes what is at `paths`, each as an effect of its own, so that a plan names each. A spent budget is the end:
     /// what comes after, and would still fit, stays.
     pub(in crate::capability::files) fn remove_all(
@@ -253,8 +275,8 @@ impl Call {
                 return Err(Error::OverBudget(String::clone(reason)));
             }
             let (mut permit, path) = self.enter_path("remove", Impact::Destroy, &[Access::Delete], path)?;
-            let rehearsed = permit.rehearse().then_some(&*self.rehearsed);
-            let removed = remove::remove(&self.root, &path, &mut last, rehearsed, |bytes| {
+            let rehearse = permit.rehearse();
+            let removed = remove::remove(&self.root, &path, &mut last, rehearse, |bytes| {
                 permit.charge("files", 1)?;
                 permit.charge("bytes", bytes)?;
                 permit.bytes(bytes);

@@ -203,7 +203,7 @@ fn special_files_are_never_opened_and_hold_nobody() {
 #[test]
 fn devices_are_never_opened() {
     let grant: Grant = toml::from_str(&format!("target = \"/dev\"\n{ALL}")).unwrap();
-    let root = Root::open("dev".into(), Arc::new(grant)).unwrap();
+    let root = Root::open("dev".into(), Arc::new(grant), Arc::default()).unwrap();
     for device in ["null", "zero", "full"] {
         let path = crate::policy::path::RelativePath::parse(device).unwrap();
         assert!(matches!(root.open_file(&path).map(drop), Err(Error::WrongKind(_))), "{device}");
@@ -213,7 +213,7 @@ fn devices_are_never_opened() {
 #[test]
 fn another_file_system_below_the_root_is_not_entered() {
     let grant: Grant = toml::from_str(&format!("target = \"/\"\n{ALL}")).unwrap();
-    let root = Root::open("all".into(), Arc::new(grant)).unwrap();
+    let root = Root::open("all".into(), Arc::new(grant), Arc::default()).unwrap();
     let path = crate::policy::path::RelativePath::parse("proc/version").unwrap();
     let error = root.open_file(&path).map(drop).unwrap_err();
     assert!(matches!(&error, Error::Refused(reason) if reason.contains("another file system")), "{error}");
@@ -222,7 +222,7 @@ fn another_file_system_below_the_root_is_not_entered() {
 #[test]
 fn files_of_proc_that_say_they_are_empty_are_read() {
     let grant: Grant = toml::from_str(&format!("target = \"/proc\"\n{ALL}")).unwrap();
-    let root = Root::open("proc".into(), Arc::new(grant)).unwrap();
+    let root = Root::open("proc".into(), Arc::new(grant), Arc::default()).unwrap();
     let path = crate::policy::path::RelativePath::parse("version").unwrap();
     let content = root.read_small(&path, 10_000, &mut super::super::backend::root::LastDirectory::default()).unwrap();
     assert!(content.starts_with(b"Linux"));

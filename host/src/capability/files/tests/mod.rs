@@ -1,7 +1,9 @@
 //! The room against a real file system. Each test has a directory that is the root and one beside it that nothing may
 //! touch.
 
+mod cutting;
 mod escapes;
+mod examining;
 mod reading;
 mod removing;
 mod walking;
@@ -16,9 +18,10 @@ use bytes::Bytes;
 
 use super::backend::root::Root;
 use super::backend::walk::{Matcher, walk};
-use super::backend::{archive, create, read, search, tail};
+use super::backend::{archive, create, cut, read, search, tail};
 use super::bindings::{
-    Codec, Entry, Filter, Kind, Line, Range, ReadOptions, Removed, SearchOptions, Searched, Walked, WriteMode, Written,
+    Codec, Cut, Details, Entry, Filter, Kind, Line, Range, ReadOptions, Removed, SearchOptions, Searched, Walked,
+    WriteMode, Written,
 };
 use super::error::Error;
 use super::grant::{Access, Grant};
@@ -67,10 +70,9 @@ impl World {
         let call = Call {
             slot: "logs".into(),
             gate: Gate::new(mode, budgets, Instant::now),
-            root: Arc::new(Root::open("logs".into(), Arc::clone(&grant)).unwrap()),
+            root: Arc::new(Root::open("logs".into(), Arc::clone(&grant), Arc::default()).unwrap()),
             grant,
             swept: Arc::default(),
-            rehearsed: Arc::default(),
             ticket: tasks.ticket(),
             _held: None,
             place: None,
@@ -195,6 +197,24 @@ impl World {
         let (permit, from, to) = self.call.enter_pair("rename", Impact::Change, &[Access::Write], from, to)?;
         let renamed = self.call.change(permit, move |root, rehearse| create::rename(root, &from, &to, rehearse));
         self.runtime.block_on(renamed)
+    }
+
+    fn create_like(&self, path: &str, like: &str) -> Result<Written, Error> {
+        let (permit, path, like) = self.call.enter_pair("create-like", Impact::Change, &[Access::Write], path, like)?;
+        let made = self.call.make(permit, move |root, writing| create::create_like(root, &path, &like, writing));
+        self.runtime.block_on(made)
+    }
+
+    fn cut(&self, path: &str, bytes: u64, sha256: &str) -> Result<Cut, Error> {
+        let (permit, path) = self.call.enter_path("cut", Impact::Destroy, &[Access::Delete], path)?;
+        let rehearse = permit.rehearse();
+        let cut = cut::cut(&self.call.root, &path, bytes, sha256, rehearse, &|| true, |_| Ok(()));
+        super::host::settle(permit, cut)
+    }
+
+    fn examine(&self, paths: &[&str]) -> Vec<Result<Details, Error>> {
+        let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
+        self.call.examine(&paths, &self.tasks.ticket()).unwrap().0
     }
 
     fn create_directory(&self, path: &str) -> Result<(), Error> {

@@ -14,6 +14,7 @@ pub(super) fn pattern(text: &str) -> SearchOptions {
         max_matches: None,
         count_only: false,
         tail_bytes: None,
+        range: None,
         decode: Codec::None,
     }
 }
@@ -133,6 +134,13 @@ fn lines_are_searched() {
         ("the first", "log", SearchOptions { max_matches: Some(1), ..plain("ERROR") }, vec![(2, 11, "ERROR one")], 1),
         ("counted", "log", SearchOptions { count_only: true, ..plain("ERROR") }, vec![], 2),
         ("at the end", "log", SearchOptions { tail_bytes: Some(14), ..plain("ERROR") }, vec![(1, 32, "ERROR two")], 1),
+        (
+            "a part",
+            "log",
+            SearchOptions { range: Some(Range { offset: 11, length: Some(21) }), ..plain("ERROR") },
+            vec![(1, 11, "ERROR one")],
+            1,
+        ),
         ("compressed", "log.gz", SearchOptions { decode: Codec::Auto, ..plain("two$") }, vec![(4, 32, "ERROR two")], 1),
         ("nothing", "log", plain("absent"), vec![], 0),
         ("none wanted", "log", SearchOptions { max_matches: Some(0), ..plain("ERROR") }, vec![], 0),
@@ -153,6 +161,21 @@ fn a_pattern_that_is_wrong_or_would_take_too_much_is_refused() {
         let ended = world.search("log", &pattern(text)).map(drop);
         assert!(matches!(ended, Err(Error::Invalid(_))), "{ended:?}");
     }
+}
+
+#[test]
+fn a_line_of_any_length_is_searched_at_its_start_and_the_next_one_has_its_place() {
+    let world = World::new();
+    let file = File::create(world.root.join("huge")).unwrap();
+    file.set_len(200 << 20).unwrap();
+    file.write_all_at(b"ERROR first\nERROR long ", 0).unwrap();
+    file.write_all_at(b" ERROR at its end\nERROR last", 200 << 20).unwrap();
+    let (lines, searched) = world.search("huge", &pattern("ERROR")).unwrap();
+    let places: Vec<_> = lines.iter().map(|line| (line.number, line.offset, &line.text[..10])).collect();
+    let last = (200 << 20) + 18;
+    assert_eq!(places, [(1, 0, "ERROR firs"), (2, 12, "ERROR long"), (3, last, "ERROR last")]);
+    assert_eq!((searched.lines, searched.bytes), (3, last + 10));
+    assert_eq!(world.search("huge", &pattern("at its end")).unwrap().1.matches, 0);
 }
 
 #[test]
