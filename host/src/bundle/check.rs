@@ -1,6 +1,7 @@
 //! What of a bundle can only be told with its plugins: whether each is there, is the one that was accepted, takes these
 //! parameters, and gets what it asks for.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -18,6 +19,14 @@ pub struct Checked<'a> {
     pub problems: Vec<Problem>,
 }
 
+impl Checked<'_> {
+    /// More that is wrong or unwise.
+    pub(super) fn add(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+        self.problems.sort_by_key(|problem| (problem.place.as_ref().map(|place| place.start), problem.weight));
+    }
+}
+
 /// A task that could run.
 #[derive(Clone)]
 pub struct Ready<'a> {
@@ -27,6 +36,8 @@ pub struct Ready<'a> {
     pub plugin: Plugin,
     /// What its slots are bound to. Without a credential that was not asked for, it stands for no target that is.
     pub grants: Grants,
+    /// The slots of which that is so.
+    pub(super) stand_ins: BTreeSet<String>,
 }
 
 /// Where plugins come from.
@@ -49,7 +60,7 @@ impl Bundle {
         let mut problems = Vec::new();
         let mut ready = Vec::new();
         for task in &self.tasks {
-            let grants = self.grants(task, wanted(task), &mut problems).await;
+            let (grants, stand_ins) = self.grants(task, wanted(task), &mut problems).await;
             let Some(plugin) = self.plugin(task, plugins, &mut problems).await else { continue };
             if let Some(accepted) = accepted
                 && let Some(change) = accepted.change(&task.plugin, &plugin)
@@ -60,11 +71,12 @@ impl Bundle {
                 );
             }
             fits(task, &plugin, &grants, &mut problems);
-            ready.push(Ready { task, plugin, grants });
+            ready.push(Ready { task, plugin, grants, stand_ins });
         }
         problems.extend(unwise::problems(self, &ready));
-        problems.sort_by_key(|problem| (problem.place.as_ref().map(|place| place.start), problem.weight));
-        Checked { ready, problems }
+        let mut checked = Checked { ready, problems: Vec::new() };
+        checked.add(problems);
+        checked
     }
 
     async fn plugin(&self, task: &Task, plugins: &Plugins<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
@@ -82,8 +94,10 @@ impl Bundle {
         plugins.host.load(&path).await.map_err(|error| problems.push(wrong(&error))).ok()
     }
 
-    async fn grants(&self, task: &Task, wanted: bool, problems: &mut Vec<Problem>) -> Grants {
+    /// The grants, and the slots with a target that stands in for one that is not there.
+    async fn grants(&self, task: &Task, wanted: bool, problems: &mut Vec<Problem>) -> (Grants, BTreeSet<String>) {
         let mut grants = Grants::default();
+        let mut stand_ins = BTreeSet::new();
         for grant in &task.grants {
             let wrong =
                 |message: String| Problem::error(format!("task `{}`: {message}", task.name), grant.place.clone());
@@ -101,13 +115,16 @@ impl Bundle {
                     }
                     None
                 });
+                if target.is_none() {
+                    stand_ins.insert(grant.slot.clone());
+                }
                 bindings.push(self.binding(grant, room, target, bindings.is_empty()));
             }
             if let Err(error) = grants.bind(grant.capability, &grant.slot, bindings) {
                 problems.push(wrong(error.to_string()));
             }
         }
-        grants
+        (grants, stand_ins)
     }
 
     /// What binds one target; the settings come with the first.

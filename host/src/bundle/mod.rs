@@ -11,6 +11,7 @@ mod file;
 mod peel;
 mod problem;
 mod read;
+mod roles;
 mod run;
 mod schedule;
 mod unwise;

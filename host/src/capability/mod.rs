@@ -66,6 +66,15 @@ pub trait Room: Send + Sync + 'static {
         target.into()
     }
 
+    /// What the account behind a grant can do beyond it: a sentence, without secrets. It is asked of the target itself; a
+    /// room whose targets have no accounts asks nobody.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    fn excess(_grant: &Self::Grant) -> impl Future<Output = Result<Option<String>, String>> + Send {
+        async { Ok(None) }
+    }
+
     /// The state of a new run. Opens nothing.
     fn state(shared: Arc<Self::Shared>, grants: BTreeMap<String, Self::Grant>, run: &RunContext) -> Self::State;
 
@@ -198,6 +207,20 @@ macro_rules! rooms {
                 match capability {
                     $(<$room>::NAME => self.$field.get(slot).map(<$room>::access),)*
                     _ => None,
+                }
+            }
+
+            /// What the account behind a slot's grant can do beyond it; see [`Room::excess`].
+            ///
+            /// # Errors
+            /// Why it could not be asked.
+            pub async fn excess(&self, capability: &str, slot: &str) -> Result<Option<String>, String> {
+                match capability {
+                    $(<$room>::NAME => match self.$field.get(slot) {
+                        Some(grant) => <$room>::excess(grant).await,
+                        None => Ok(None),
+                    },)*
+                    _ => Ok(None),
                 }
             }
 

@@ -16,6 +16,10 @@ pub(super) struct Arguments {
     /// file beside the bundle.
     #[arg(long)]
     accept: bool,
+    /// Do not connect to any server. Otherwise the databases whose credentials are set are asked whether their roles can do
+    /// more than the grants say.
+    #[arg(long)]
+    offline: bool,
     /// How the problems are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -46,13 +50,14 @@ pub(super) async fn execute(global: &Global, arguments: &Arguments) -> u8 {
         Err(error) => return fail(&error),
     };
     let accepted = accepted.filter(|_| !arguments.accept);
-    let (problems, tasks, locked) = match read(path, &text) {
-        Err(problems) => (problems, 0, None),
+    let (problems, tasks, locked, unasked) = match read(path, &text) {
+        Err(problems) => (problems, 0, None, vec![]),
         Ok(bundle) => {
-            let checked = bundle.check(&global.plugins(&host), accepted.as_ref(), |_| false).await;
+            let mut checked = bundle.check(&global.plugins(&host), accepted.as_ref(), |_| false).await;
             let wrong = checked.problems.iter().any(|problem| problem.weight == Weight::Error);
             let lock = (arguments.accept && !wrong).then(|| Accepted::now(&checked.ready).write(path));
-            (checked.problems, bundle.tasks.len(), lock)
+            let unasked = if arguments.offline { vec![] } else { checked.ask_roles().await };
+            (checked.problems, bundle.tasks.len(), lock, unasked)
         }
     };
     let shown = Problems { name: &path.display().to_string(), text: &text, problems: &problems };
@@ -60,6 +65,9 @@ pub(super) async fn execute(global: &Global, arguments: &Arguments) -> u8 {
         Format::Json => print(&json(&shown.placed())),
         Format::Text => {
             print(&shown.shown(true));
+            for unasked in &unasked {
+                print(&format!("not looked at: {unasked}\n"));
+            }
             print(&format!("{}\n", summary(path, tasks, &problems)));
         }
     }

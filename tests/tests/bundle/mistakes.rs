@@ -129,6 +129,35 @@ fn what_is_unwise_is_said_and_is_no_mistake() {
 }
 
 #[test]
+fn two_tasks_that_change_the_same_table_in_the_same_minute_are_named() {
+    let task = |name: &str, schedule: &str, table: &str, more: &str| {
+        format!(
+            "[tasks.{name}]\nplugin = \"row-retention\"\nschedule = \"{schedule}\"\nbudget = {{ \"database.rows\" = 9 }}\n\
+             parameters = {{ table = \"{table}\", column = \"at\", older-than = \"1d\" }}\n\
+             grants.database = {{ sql = \"sqlite:shop.db\", access = [\"write\"], table = [\"{table}\"] }}\n{more}\n"
+        )
+    };
+    let first = task("first", "daily at 02:00", "sessions", "");
+    for (case, second, named) in [
+        ("the same", task("second", "0 2 * * 0", "sessions", ""), true),
+        ("a pattern that has it", task("second", "daily at 02:00", "sess*", ""), true),
+        ("another table", task("second", "daily at 02:00", "orders", ""), false),
+        ("another minute", task("second", "daily at 02:01", "sessions", ""), false),
+        ("one after the other", task("second", "daily at 02:00", "sessions", "after = [\"first\"]"), false),
+        (
+            "another hour by another clock",
+            task("second", "daily at 04:00", "sessions", "time-zone = \"Africa/Tripoli\""),
+            true,
+        ),
+    ] {
+        let said = checked(&World::new(&format!("{first}{second}")), i32::from(named));
+        let expected = "6:19 warning: tasks `first` and `second` both change `sessions` of sqlite:shop.db and -> let one \
+                        wait: after = [\"first\"] in `second`\n";
+        assert_eq!(said, if named { expected } else { "" }, "{case}");
+    }
+}
+
+#[test]
 fn people_see_the_lines_and_no_password() {
     let output = World::new(PLUGINS).host("check").run().expect_code(3);
     for part in [

@@ -79,6 +79,10 @@ impl Room for Sql {
         }
     }
 
+    async fn excess(grant: &Grant) -> Result<Option<String>, String> {
+        backend::ask_excess(grant).await.map_err(|error| error.to_string())
+    }
+
     fn state(shared: Arc<Pools>, grants: BTreeMap<String, Grant>, run: &RunContext) -> State {
         let jobs = Jobs::default();
         let slots = grants

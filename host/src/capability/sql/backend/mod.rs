@@ -6,6 +6,7 @@
 
 mod civil;
 mod csv;
+mod excess;
 mod jobs;
 mod mysql;
 mod pool;
@@ -23,6 +24,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub(crate) use self::excess::ask as ask_excess;
 pub(crate) use self::jobs::{Job, Jobs};
 pub(crate) use self::pool::{Lease, Pools};
 pub(crate) use self::restore::{restore, unconfined};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, OnceCell, Semaphore, mpsc};
 
 use super::{
-    Connection, Dialect, Error, Jobs, Lease, Limits, Pools, Purpose, RowSink, ScratchDatabase, Target, csv, wit,
+    Connection, Dialect, Error, Jobs, Lease, Limits, Pools, Purpose, RowSink, ScratchDatabase, Target, csv, excess, wit,
 };
 use crate::capability::RunContext;
 use crate::capability::load::Held;
@@ -77,14 +77,8 @@ impl Slot {
         let connection = lease.connection()?;
         self.looked_at
             .get_or_try_init(|| async {
-                if let Some(powers) = connection.powers().await? {
-                    self.run.notices.add(format!(
-                        "slot `{}`: the role of {} {powers}, which is more than the grant ({}) needs; \
-                         bind it to a role that can do no more than that",
-                        self.name,
-                        self.grant.shown_target(),
-                        self.grant.words().join(", "),
-                    ));
+                if let Some(excess) = excess::of(connection, &self.grant).await? {
+                    self.run.notices.add(format!("slot `{}`: {excess}", self.name));
                 }
                 Ok::<_, Error>(())
             })
