@@ -122,7 +122,9 @@ mod tests {
             std::fs::write(path, text).unwrap();
         };
         write("self/cgroup", group);
-        files.iter().for_each(|(path, text)| write(path, text));
+        for (path, text) in files {
+            write(path, text);
+        }
         let mounts = mounts.replace("ROOT", root.to_str().unwrap());
         let mounts: Vec<_> = mounts.lines().map(|line| MountInfo::from_line(line).unwrap()).collect();
         let processor =

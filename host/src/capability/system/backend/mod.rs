@@ -154,7 +154,7 @@ fn snapshot(
     let (mut disks, mut silent_mounts) = (Vec::new(), Vec::new());
     for (answer, mount) in asked {
         match answer {
-            Answer::Space(space) => disks.push(disk(&mount, &space, counters::work(before, after, &mount))),
+            Answer::Space(space) => disks.push(disk(&mount, &space, counters::work(before, after, &mount).as_ref())),
             Answer::Silent => silent_mounts.push(mount.shown()),
             // A file that is mounted over another is no disk, and what another mount hides is not there.
             Answer::None => {}
@@ -203,7 +203,7 @@ fn pressure(roots: &Roots) -> Option<Pressure> {
     Some(Pressure { processor: some("cpu")?, memory: some("memory")?, disks: some("io")? })
 }
 
-fn disk(mount: &Mount, space: &space::Space, work: Option<counters::Work>) -> Disk {
+fn disk(mount: &Mount, space: &space::Space, work: Option<&counters::Work>) -> Disk {
     let counted = space.inodes > 0;
     Disk {
         mount: mount.shown(),
@@ -216,9 +216,9 @@ fn disk(mount: &Mount, space: &space::Space, work: Option<counters::Work>) -> Di
         inodes_total: counted.then_some(space.inodes),
         inodes_free: counted.then_some(space.inodes_free),
         read_only: mount.read_only,
-        busy_percent: work.as_ref().map(|work| work.busy_percent),
-        read_rate: work.as_ref().map(|work| work.read_rate),
-        write_rate: work.as_ref().map(|work| work.write_rate),
+        busy_percent: work.map(|work| work.busy_percent),
+        read_rate: work.map(|work| work.read_rate),
+        write_rate: work.map(|work| work.write_rate),
     }
 }
 
