@@ -7,6 +7,7 @@ pub mod cli;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+pub mod history;
 pub mod plugin;
 pub mod policy;
 pub mod report;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::accepted::Accepted;
-use super::{Bundle, Problem, SlotGrant, Source, Task, unwise};
+use super::{Bundle, History, Problem, SlotGrant, Source, Task, unwise};
 use crate::capability::{Binding, Grants, RoomWords, Secret, room};
 use crate::plugin::fit::{self, Wording};
 use crate::plugin::{Host, Plugin, arguments, find, is_path};
@@ -59,6 +59,7 @@ impl Bundle {
     ) -> Checked<'_> {
         let mut problems = Vec::new();
         let mut ready = Vec::new();
+        problems.extend(self.history.as_ref().and_then(History::problem));
         for task in &self.tasks {
             let (grants, stand_ins) = self.grants(task, wanted(task), &mut problems).await;
             let Some(plugin) = self.plugin(task, plugins, &mut problems).await else { continue };

@@ -28,6 +28,10 @@ pub(super) struct File {
     /// Directories in which plugins are looked up by name, before those of the host. Relative to this file.
     #[serde(default)]
     pub(super) plugins: Vec<String>,
+    /// Where runs are recorded: a file such as `history.db`, relative to this one, or `postgres://...`. Nothing is
+    /// recorded when absent.
+    #[schemars(with = "Option<History>")]
+    pub(super) history: Option<Spanned<toml::Value>>,
     /// What holds for every task that does not say otherwise.
     #[serde(default)]
     pub(super) defaults: Defaults,
@@ -149,6 +153,29 @@ pub enum Overlap {
     Queue,
     /// The other is stopped.
     Replace,
+}
+
+/// Where runs are recorded, and for how long.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the schema of what is read as TOML")]
+enum History {
+    /// A file or a URL; `env:NAME` or `file:PATH` for one that holds a credential.
+    Text(String),
+    Settings(HistorySettings),
+}
+
+/// Where runs are recorded, and for how long.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(dead_code, reason = "the schema of what is read as TOML")]
+struct HistorySettings {
+    /// A file or a URL.
+    target: Target,
+    /// What is older is removed, such as `365d`; two years when absent.
+    keep: Option<Span>,
+    /// Of more runs, the oldest are removed; 100,000 when absent.
+    keep_runs: Option<u64>,
 }
 
 /// A length of time such as `90s`, `30m`, `12h` or `30d`, or a whole number of seconds.

@@ -8,6 +8,7 @@ mod accepted;
 mod check;
 mod credential;
 mod file;
+mod history;
 mod peel;
 mod problem;
 mod read;
@@ -27,6 +28,7 @@ pub use accepted::Accepted;
 pub use check::{Checked, Plugins, Ready};
 pub use credential::Source;
 pub use file::{Kind, Overlap, schema};
+pub use history::History;
 pub use problem::{Placed, Problem, Problems, Weight};
 pub use read::read;
 pub use run::{Order, Selection, run};
@@ -43,6 +45,10 @@ pub struct Bundle {
     pub directory: PathBuf,
     /// Who answers for the system.
     pub maintainer: Option<String>,
+    /// The zone of its schedules.
+    pub time_zone: TimeZone,
+    /// Where runs are recorded.
+    pub history: Option<History>,
     /// Where plugins are looked up before the host's own directories.
     pub plugins: Vec<PathBuf>,
     /// The tasks.

@@ -10,7 +10,7 @@ use toml::{Spanned, Table, Value};
 
 use super::credential::Source;
 use super::file::{Defaults, File};
-use super::{Bundle, ChecklistEntry, Places, Problem, Schedule, SlotGrant, Task, file, peel};
+use super::{Bundle, ChecklistEntry, History, Places, Problem, Schedule, SlotGrant, Task, file, peel};
 use crate::capability::{ROOMS, RoomWords};
 use crate::gate::Budgets;
 use crate::plugin::{DEFAULT_TIMEOUT, did_you_mean, nearest_word};
@@ -57,6 +57,10 @@ impl Reader {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.into());
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let zone = self.zone(file.time_zone.as_ref()).unwrap_or(TimeZone::UTC);
+        let history = file.history.and_then(|written| {
+            let place = written.span();
+            History::read(written, &directory).map_err(|error| self.wrong(error, &place)).ok()
+        });
         let connections = self.connections(&file.connections);
         let names: BTreeSet<String> = file.tasks.keys().cloned().collect();
         let mut tasks: Vec<Task> = file
@@ -67,8 +71,10 @@ impl Reader {
         tasks.sort_by_key(|task| task.places.task.start);
         self.circles(&tasks);
         Bundle {
+            time_zone: zone,
             name: file.name.or(stem).unwrap_or_else(|| "bundle".into()),
             maintainer: file.maintainer,
+            history,
             plugins: file.plugins.iter().map(|plugins| directory.join(plugins)).collect(),
             tasks,
             checklist: file.checklist.into_iter().map(Spanned::into_inner).map(ChecklistEntry::from).collect(),

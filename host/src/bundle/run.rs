@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Bundle, Kind, Ready, Task};
 use crate::gate::Mode;
+use crate::history::Recorder;
 use crate::plugin::{Host, Request};
 use crate::report::{ForPeople, Observer, Outcome, Report, Whole};
 
@@ -62,6 +63,8 @@ pub struct Order<'a> {
     pub ended: &'a (dyn Fn(&Task, &Report) + Sync),
     /// Stops all.
     pub cancel: CancellationToken,
+    /// Keeps what the runs leave.
+    pub recorder: Recorder,
 }
 
 /// Runs the tasks that were picked, and reports on all of them.
@@ -72,6 +75,7 @@ pub async fn run(host: &Host, bundle: &Bundle, ready: &[Ready<'_>], order: &Orde
     let mut waiting: Vec<&Ready<'_>> = picked.clone();
     let mut reports: BTreeMap<&str, Report> = BTreeMap::new();
     let mut running = FuturesUnordered::new();
+    order.recorder.list(&bundle.checklist).await;
     loop {
         let mut next = Vec::new();
         waiting.retain(|ready| {
@@ -93,7 +97,8 @@ pub async fn run(host: &Host, bundle: &Bundle, ready: &[Ready<'_>], order: &Orde
                 None => running.push(attempt(host, ready, order)),
                 Some(outcome) => {
                     let error = format!("not begun: what it comes after ended with {}", outcome.name());
-                    let report = Report::not_begun(&ready.task.name, order.mode, Outcome::Invalid, &error);
+                    let mut report = Report::not_begun(&ready.task.name, order.mode, Outcome::Invalid, &error);
+                    order.recorder.not_begun(&mut report, ready.task.kind).await;
                     (order.ended)(ready.task, &report);
                     reports.insert(&ready.task.name, report);
                 }
@@ -122,7 +127,14 @@ pub async fn run(host: &Host, bundle: &Bundle, ready: &[Ready<'_>], order: &Orde
         outcome: Whole::worst(&runs),
         started,
         finished: Timestamp::now(),
-        checklist: people.map(|entry| ForPeople { title: entry.title.clone(), detail: entry.detail.clone() }).collect(),
+        checklist: people
+            .map(|entry| ForPeople {
+                title: entry.title.clone(),
+                detail: entry.detail.clone(),
+                kind: entry.kind,
+                done: None,
+            })
+            .collect(),
         runs,
     }
 }
@@ -144,7 +156,7 @@ async fn attempt<'a>(host: &Host, ready: &Ready<'a>, order: &Order<'_>) -> (&'a 
             observer: (order.observer)(task),
             cancel: order.cancel.clone(),
         };
-        let mut report = host.run(&ready.plugin, request).await;
+        let mut report = order.recorder.run(host, &ready.plugin, request, task.kind).await;
         let passes = matches!(report.run.outcome, Outcome::Unavailable | Outcome::TimedOut);
         if !passes || attempt == task.retries {
             if attempt > 0 {

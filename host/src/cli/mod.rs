@@ -3,13 +3,18 @@
 mod check;
 mod completions;
 mod grants;
+mod history;
 pub(crate) mod inspect;
+mod log;
 mod options;
+mod place;
 mod progress;
 mod run;
 mod schema;
+mod show;
 mod state;
 mod tasks;
+mod tick;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -68,6 +73,14 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Show what tasks remember between their runs.
     State(state::Arguments),
+    /// Write the maintenance log: what was done, found, resolved, measured and changed, day by day.
+    Log(log::Arguments),
+    /// Tick a checklist entry for its current period.
+    Tick(tick::Arguments),
+    /// List recorded runs, say whether the record holds, remove what is old.
+    History(history::Arguments),
+    /// Show one recorded run.
+    Show(show::Arguments),
     /// Print the JSON Schema of bundle files, for editors.
     Schema(schema::Arguments),
     /// Print a completion script for a shell.
@@ -92,6 +105,10 @@ pub fn execute(arguments: Arguments) -> u8 {
             Command::Check(check) => check::execute(&global, &check).await,
             Command::Grants(grants) => grants::execute(&grants),
             Command::State(state) => state::execute(&state).await,
+            Command::Log(log) => log::execute(&log).await,
+            Command::Tick(tick) => tick::execute(&tick).await,
+            Command::History(history) => history::execute(&history).await,
+            Command::Show(show) => show::execute(&show).await,
             Command::Schema(schema) => schema::execute(&schema),
             Command::Completions(completions) => completions::execute(&completions),
         }
@@ -123,6 +140,20 @@ fn fail(message: &str) -> u8 {
 fn print(text: &str) {
     // A reader that has gone away (`| head`) is no failure.
     let _ = anstream::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Writes a file whole or not at all: beside it, then in its place.
+fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let mut file = tempfile::Builder::new().permissions(permissions()).tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Those of any new file, and not those of a secret one.
+fn permissions() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }
 
 /// For machines.

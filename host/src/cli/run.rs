@@ -6,9 +6,11 @@ use std::path::Path;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::place::{recorder, say_lost};
 use super::progress::Progress;
 use super::{Global, fail, json, options, print};
 use crate::gate::Mode;
+use crate::history::Recorder;
 use crate::plugin::{DEFAULT_TIMEOUT, Request};
 use crate::policy::units::{Seconds, Size};
 use crate::report::{Outcome, Report, markdown, nagios, text};
@@ -41,7 +43,11 @@ pub(super) struct Arguments {
     /// Also show the log as it comes, and every effect.
     #[arg(long, short, help_heading = "Output")]
     verbose: bool,
-    /// The maintainer's name, for the maintenance log [default: the user's name].
+    /// Record what the run leaves in this history: a file, `postgres://...` or `env:NAME`. A bundle says itself where its
+    /// runs are recorded. Without either, nothing is kept.
+    #[arg(long, value_name = "FILE|URL", help_heading = "Output")]
+    record: Option<String>,
+    /// The maintainer's name, for the maintenance log and the history [default: the user's name].
     #[arg(long, value_name = "NAME", env = "TASKHOST_MAINTAINER", help_heading = "Output")]
     maintainer: Option<String>,
 }
@@ -78,6 +84,10 @@ impl Arguments {
         self.maintainer.clone()
     }
 
+    pub(super) fn record(&self) -> Option<&str> {
+        self.record.as_deref()
+    }
+
     pub(super) fn verbose(&self) -> bool {
         self.verbose
     }
@@ -102,7 +112,12 @@ pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -
     let format = arguments.format;
     let verbose = arguments.verbose;
     let maintainer = maintainer(arguments.maintainer.clone());
-    let report = run(global, arguments, mode).await;
+    let recorder = match recorder(arguments.record(), None, &maintainer).await {
+        Ok((recorder, _)) => recorder,
+        Err(error) => return fail(&error),
+    };
+    let report = run(global, arguments, mode, &recorder).await;
+    say_lost(&recorder.close().await);
     print(&match format {
         Format::Text => text::render(&report, verbose),
         Format::Json => json(&report),
@@ -117,10 +132,14 @@ pub(super) fn maintainer(given: Option<String>) -> String {
     given.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unknown".into())
 }
 
-async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
+async fn run(global: &Global, arguments: Arguments, mode: Mode, recorder: &Recorder) -> Report {
     let stem = std::path::Path::new(&arguments.plugin).file_stem().and_then(std::ffi::OsStr::to_str);
     let task = stem.unwrap_or(&arguments.plugin).to_owned();
-    let invalid = |error: String| Report::not_begun(&task, mode, Outcome::Invalid, &error);
+    let invalid = async |error: String| {
+        let mut report = Report::not_begun(&task, mode, Outcome::Invalid, &error);
+        recorder.not_begun(&mut report, None).await;
+        report
+    };
     let mut wrong = Vec::new();
     let grants = arguments.bindings.grants().unwrap_or_else(|errors| {
         wrong.extend(errors);
@@ -135,11 +154,11 @@ async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
         Vec::new()
     });
     if !wrong.is_empty() {
-        return invalid(wrong.join("\n"));
+        return invalid(wrong.join("\n")).await;
     }
     let (host, plugin) = match options::load(global, &arguments.plugin).await {
         Ok(loaded) => loaded,
-        Err(error) => return invalid(error),
+        Err(error) => return invalid(error).await,
     };
     let progress = Progress::new(&plugin.description().name);
     let cancel = CancellationToken::new();
@@ -155,7 +174,7 @@ async fn run(global: &Global, arguments: Arguments, mode: Mode) -> Report {
         observer: progress.observer(arguments.verbose),
         cancel,
     };
-    let report = host.run(&plugin, request).await;
+    let report = recorder.run(&host, &plugin, request, None).await;
     signals.abort();
     progress.finish();
     report

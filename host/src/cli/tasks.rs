@@ -5,12 +5,16 @@ use std::path::Path;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::place::{recorder, say_lost};
 use super::progress::TaskProgress;
 use super::run::{Format, maintainer, stop_on_signal};
 use super::{Global, check, fail, json, print, run};
 use crate::bundle::{self, Accepted, Bundle, Kind, Order, Selection, Weight};
 use crate::gate::Mode;
+use crate::history::calendar::{self, Period};
+use crate::history::{Reader, Target};
 use crate::plugin::{did_you_mean, nearest_word};
+use crate::report::Whole;
 
 /// Which tasks.
 #[derive(Args)]
@@ -72,6 +76,11 @@ pub(super) async fn execute(global: &Global, path: &Path, arguments: &run::Argum
         check::complain(path, &text, &wrong);
         return 3;
     }
+    let operator = maintainer(arguments.maintainer());
+    let (recorder, target) = match recorder(arguments.record(), Some(&bundle), &operator).await {
+        Ok(recorder) => recorder,
+        Err(error) => return fail(&error),
+    };
     let count = checked.ready.iter().filter(|ready| selection.picks(ready.task)).count();
     let progress = TaskProgress::new(&bundle.name, count);
     let cancel = CancellationToken::new();
@@ -84,10 +93,15 @@ pub(super) async fn execute(global: &Global, path: &Path, arguments: &run::Argum
         observer: &|task| progress.observer(&task.name, verbose),
         ended: &|_, report| progress.ended(report),
         cancel,
+        recorder: recorder.clone(),
     };
-    let whole = bundle::run(&host, &bundle, &checked.ready, &order).await;
+    let mut whole = bundle::run(&host, &bundle, &checked.ready, &order).await;
     signals.abort();
     progress.finish();
+    if let Some(target) = target {
+        mark_ticked(&mut whole, &bundle, target).await;
+    }
+    say_lost(&recorder.close().await);
     print(&match arguments.format() {
         Format::Text => whole.text(verbose),
         Format::Json => json(&whole),
@@ -95,4 +109,22 @@ pub(super) async fn execute(global: &Global, path: &Path, arguments: &run::Argum
         Format::Markdown => whole.markdown(&maintainer(arguments.maintainer().or_else(|| bundle.maintainer.clone()))),
     });
     whole.outcome.exit_code()
+}
+
+/// Says of what people do that it is done, where it was ticked for its current period.
+async fn mark_ticked(whole: &mut Whole, bundle: &Bundle, target: Target) {
+    let today = calendar::day(whole.finished, &bundle.time_zone);
+    let period = |kind| Period::of(kind, today).name;
+    let periods: Vec<String> = whole.checklist.iter().map(|entry| period(entry.kind)).collect();
+    if periods.is_empty() {
+        return;
+    }
+    // What cannot be read was said to be lost, and is left open here.
+    let ticks = Reader::new(target).ticked(&bundle.name, &periods).await.unwrap_or_default();
+    for entry in &mut whole.checklist {
+        let same = |tick: &&crate::history::Tick| {
+            tick.title == entry.title && tick.kind == entry.kind && tick.period == period(entry.kind)
+        };
+        entry.done = ticks.iter().find(same).cloned();
+    }
 }

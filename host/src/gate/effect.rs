@@ -1,9 +1,10 @@
 //! What a capability call does, described for the gate and for people.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a call does to the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Impact {
     /// Reads; the world is the same afterwards.
@@ -18,11 +19,11 @@ pub enum Impact {
 #[derive(Clone, Debug)]
 pub struct Effect {
     /// The room's name.
-    pub capability: &'static str,
+    pub capability: Cow<'static, str>,
     /// The slot it goes through.
     pub slot: Arc<str>,
     /// The operation's name in the contract.
-    pub operation: &'static str,
+    pub operation: Cow<'static, str>,
     /// What it does to the world.
     pub impact: Impact,
     /// What it is done to, for people: a path, a table, a statement without its parameters. Never a secret.
@@ -42,7 +43,7 @@ impl Effect {
         let slot: Arc<str> = slot.into();
         let cleaned = bounded(&slot);
         let slot = if *cleaned == *slot { slot } else { cleaned.into() };
-        Self { capability, slot, operation, impact, target: bounded(target) }
+        Self { capability: capability.into(), slot, operation: operation.into(), impact, target: bounded(target) }
     }
 }
 

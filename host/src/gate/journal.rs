@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct as _;
 use super::{Effect, Impact, Refusal, micros};
 
 /// What the gate answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// Carried out.
@@ -80,9 +80,9 @@ impl serde::Serialize for Entry {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut entry = serializer.serialize_struct("Effect", 12)?;
         entry.serialize_field("seq", &self.sequence)?;
-        entry.serialize_field("capability", self.effect.capability)?;
+        entry.serialize_field("capability", &self.effect.capability)?;
         entry.serialize_field("slot", &*self.effect.slot)?;
-        entry.serialize_field("operation", self.effect.operation)?;
+        entry.serialize_field("operation", &self.effect.operation)?;
         entry.serialize_field("impact", &self.effect.impact)?;
         entry.serialize_field("target", &self.effect.target)?;
         entry.serialize_field("decision", &self.decision)?;

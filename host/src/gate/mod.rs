@@ -16,7 +16,7 @@ pub use effect::{Effect, Impact};
 pub use journal::{Decision, EffectOutcome, Entry, Journal};
 
 /// Whether changes are made, or only listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// `host run`.

@@ -75,7 +75,7 @@ impl Collector {
         ] {
             if count > 0 {
                 let message = format!("{count} more {what} were counted and not kept: the run's limit was reached");
-                kept.log.push(LogLine { level: "warn", message });
+                kept.log.push(LogLine { level: "warn".into(), message });
             }
         }
         kept
@@ -89,7 +89,7 @@ impl Collector {
     }
 
     fn add_log(&self, level: &'static str, message: &str) {
-        let line = LogLine { level, message: clean_line(message, TEXT_LIMIT) };
+        let line = LogLine { level: level.into(), message: clean_line(message, TEXT_LIMIT) };
         {
             let mut kept = self.lock();
             if kept.log_bytes >= LOG_LIMIT {

@@ -12,8 +12,8 @@ pub(super) struct Heading<'a> {
     pub(super) maintainer: &'a str,
     /// On demand, daily ...
     pub(super) kind: &'a str,
-    /// What is left for people.
-    pub(super) people: &'a [&'a str],
+    /// What people do, and whether it is done.
+    pub(super) people: &'a [(bool, &'a str)],
 }
 
 /// The report as an entry of the maintenance log, by `maintainer`.
@@ -46,8 +46,8 @@ fn write(out: &mut String, reports: &[&Report], heading: &Heading<'_>) -> std::f
         let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
         writeln!(out, "- [{done}] {}: {} ({})", escape(&run.task), escape(said), run.outcome.name())?;
     }
-    for title in heading.people {
-        writeln!(out, "- [ ] {}", escape(title))?;
+    for (done, title) in heading.people {
+        writeln!(out, "- [{}] {}", if *done { "x" } else { " " }, escape(title))?;
     }
 
     writeln!(out, "\nIssues Found:")?;
@@ -130,8 +130,9 @@ fn write_notes(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     Ok(())
 }
+
 /// Text in which nothing is Markdown or HTML, on one line.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -8,8 +8,10 @@ mod outcome;
 pub mod text;
 mod whole;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use collect::{Collector, Event, Observer};
 pub use outcome::Outcome;
@@ -24,7 +26,7 @@ const NAME_LIMIT: usize = 512;
 const ERROR_LIMIT: usize = 64 * 1024;
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "wit/report.wit says it")]
 pub enum Severity {
@@ -45,7 +47,7 @@ pub struct Finding {
 }
 
 /// What a metric counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "wit/report.wit says it")]
 pub enum Unit {
@@ -89,7 +91,7 @@ pub struct NextAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogLine {
     /// `debug`, `info`, `warn` or `error`.
-    pub level: &'static str,
+    pub level: Cow<'static, str>,
     /// Cleaned of control characters.
     pub message: String,
 }

@@ -26,6 +26,9 @@ pub fn render(report: &Report) -> String {
         let detail = if finding.detail.is_empty() { String::new() } else { format!(" - {}", plain(&finding.detail)) };
         let _ = writeln!(out, "{severity}: {}: {}{detail}", plain(&finding.subject), plain(&finding.title));
     }
+    for notice in &report.notices {
+        let _ = writeln!(out, "NOTE: {}", plain(notice));
+    }
     out
 }
 

@@ -1,11 +1,11 @@
 //! How a run ended, and the exit code that says so.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Severity;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Done, and nothing found that is out of order.
@@ -32,6 +32,8 @@ pub enum Outcome {
     Invalid,
     /// A fault of the host's own.
     HostFault,
+    /// The host ended before it did: only a history says so.
+    Interrupted,
 }
 
 impl Outcome {
@@ -69,6 +71,7 @@ impl Outcome {
             Self::Cancelled => "cancelled",
             Self::Invalid => "not run",
             Self::HostFault => "host fault",
+            Self::Interrupted => "interrupted",
         }
     }
 }

@@ -162,7 +162,7 @@ fn effects(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result
     let mut groups: BTreeMap<(u64, &str, &str, &str), Vec<&Entry>> = BTreeMap::new();
     let mut order = BTreeMap::new();
     for entry in changes {
-        let key = (entry.effect.capability, &*entry.effect.slot, entry.effect.operation);
+        let key = (&*entry.effect.capability, &*entry.effect.slot, &*entry.effect.operation);
         let first = *order.entry(key).or_insert(entry.sequence);
         groups.entry((first, key.0, key.1, key.2)).or_default().push(entry);
     }
@@ -208,7 +208,7 @@ fn effects(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result
     Ok(())
 }
 
-pub(super) fn outcome_style(outcome: Outcome) -> Style {
+pub(crate) fn outcome_style(outcome: Outcome) -> Style {
     let colour = match outcome {
         Outcome::Ok => AnsiColor::Green,
         Outcome::Warning => AnsiColor::Yellow,
@@ -218,7 +218,7 @@ pub(super) fn outcome_style(outcome: Outcome) -> Style {
 }
 
 /// A metric's value with its unit, for people.
-pub(super) fn value(metric: &Metric) -> String {
+pub(crate) fn value(metric: &Metric) -> String {
     let number = number(metric.value);
     match metric.unit {
         Unit::None | Unit::Total => number,
@@ -232,7 +232,7 @@ pub(super) fn value(metric: &Metric) -> String {
 }
 
 /// At most three decimals, and none that say nothing.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

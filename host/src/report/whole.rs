@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Outcome, Report, Severity, markdown, nagios, text};
+use crate::bundle::Kind;
 use crate::gate::Mode;
+use crate::history::Tick;
 
 /// What a bundle's tasks left, run together.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +39,10 @@ pub struct ForPeople {
     pub title: String,
     /// How to do it.
     pub detail: Option<String>,
+    /// Which part of the calendar it belongs to.
+    pub kind: Kind,
+    /// The tick of its period, where a history has one.
+    pub done: Option<Tick>,
 }
 
 impl Whole {
@@ -88,8 +94,15 @@ impl Whole {
         if !self.checklist.is_empty() {
             writeln!(out, "\n{bold}For people{bold:#}")?;
             for entry in &self.checklist {
-                let detail = entry.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-                writeln!(out, "  [ ] {}{dim}{detail}{dim:#}", entry.title)?;
+                match &entry.done {
+                    Some(tick) => {
+                        writeln!(out, "  [x] {}{dim}, by {} for {}{dim:#}", entry.title, tick.by, tick.period)?;
+                    }
+                    None => {
+                        let detail = entry.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+                        writeln!(out, "  [ ] {}{dim}{detail}{dim:#}", entry.title)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -118,7 +131,8 @@ impl Whole {
             Mode::Perform => self.selection.clone(),
         };
         let runs: Vec<&Report> = self.runs.iter().collect();
-        let people: Vec<&str> = self.checklist.iter().map(|entry| entry.title.as_str()).collect();
+        let people: Vec<(bool, &str)> =
+            self.checklist.iter().map(|entry| (entry.done.is_some(), entry.title.as_str())).collect();
         markdown::entry(&runs, &markdown::Heading { started: self.started, maintainer, kind: &kind, people: &people })
     }
 

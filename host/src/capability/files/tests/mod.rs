@@ -125,7 +125,9 @@ impl World {
         let journal = self.call.gate.journal();
         let entries = journal.entries();
         entries
-            .map(|entry| (entry.effect.operation.into(), entry.effect.target.clone(), entry.outcome.name().to_owned()))
+            .map(|entry| {
+                ((*entry.effect.operation).into(), entry.effect.target.clone(), entry.outcome.name().to_owned())
+            })
             .collect()
     }
 
