@@ -4,10 +4,12 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::capability::http::location::Location;
 use crate::capability::sql::dump::{Dump, Event, Origin, classify, classify_meta};
 use crate::capability::sql::{grant, statement};
 use crate::cli::inspect::Inspection;
 use crate::plugin::Description;
+use crate::policy::endpoint::HostName;
 
 pub use crate::capability::files::fuzzing as files;
 /// The contract's types of a plugin's description, unchecked.
@@ -123,4 +125,32 @@ pub fn describe(raw: task::Description) -> Result<Description, String> {
 pub fn inspect(description: &Description) -> Result<(String, String), String> {
     let inspection = Inspection::new(description, "sha256:0", 0, &[]);
     Ok((inspection.text(), inspection.json().map_err(|error| error.to_string())?))
+}
+
+/// A request as it would be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Whether it is https.
+    pub encrypted: bool,
+    /// To whom.
+    pub host: HostName,
+    /// At which port.
+    pub port: u16,
+    /// Its `Host`.
+    pub authority: String,
+    /// Path and query.
+    pub target: String,
+}
+
+/// What is sent for `url` where a slot is bound to `base` alone, if that grants it.
+pub fn http_sent(base: &str, url: &str) -> Option<Sent> {
+    let base = Location::parse(base).ok().filter(|base| !base.has_query())?;
+    let location = base.below(url).ok().filter(|location| base.covers(location))?;
+    Some(Sent {
+        encrypted: location.is_encrypted(),
+        host: location.host().clone(),
+        port: location.port(),
+        authority: location.authority(),
+        target: location.target(),
+    })
 }

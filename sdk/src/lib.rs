@@ -2,6 +2,7 @@
 
 pub mod docker;
 pub mod files;
+pub mod http;
 pub mod parameters;
 pub mod redis;
 pub mod report;
@@ -25,8 +26,8 @@ pub mod prelude {
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
     pub use crate::{
-        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, params, redis, sql, state, system,
-        task, tls,
+        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, http, params, redis, sql, state,
+        system, task, tls,
     };
 }
 

@@ -8,6 +8,7 @@ mod databases;
 pub mod docker;
 pub mod fuzz;
 mod host;
+pub mod http;
 mod redis;
 pub mod reflexion;
 mod servers;

@@ -66,6 +66,11 @@ fn paths_stay_below_the_root() {
 }
 
 #[test]
+fn urls_stay_below_their_address() {
+    pass("urls", 500);
+}
+
+#[test]
 fn statements_are_called_the_same_again() {
     pass("sql_postgres", 200);
     pass("sql_mysql", 200);

@@ -1,7 +1,7 @@
 //! What of a bundle can only be told with its plugins: whether each is there, is the one that was accepted, takes these
 //! parameters, and gets what it asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -105,27 +105,51 @@ impl Bundle {
             let mut bindings = Vec::new();
             let Some(room) = room(grant.capability) else { continue };
             for source in &grant.sources {
-                let target = match source {
-                    Source::Command(_) if !wanted => Ok(None),
-                    source => source.target(&self.directory).await.map(Some),
-                };
-                let target = target.unwrap_or_else(|error| {
-                    let problem = unset(task, grant, &error, wanted);
-                    if !problems.contains(&problem) {
-                        problems.push(problem);
-                    }
-                    None
-                });
+                let target = self.look_up(source, task, grant, wanted, problems).await;
                 if target.is_none() {
                     stand_ins.insert(grant.slot.clone());
                 }
                 bindings.push(self.binding(grant, room, target, bindings.is_empty()));
+            }
+            if let Some(first) = bindings.first_mut() {
+                for (key, hidden) in &grant.secrets {
+                    let mut secrets = Vec::new();
+                    for hidden in hidden {
+                        let found = self.look_up(hidden.source(), task, grant, wanted, problems).await;
+                        if found.is_none() {
+                            stand_ins.insert(grant.slot.clone());
+                        }
+                        secrets.push(hidden.value(found.as_ref()));
+                    }
+                    first.secrets.insert((*key).into(), secrets);
+                }
             }
             if let Err(error) = grants.bind(grant.capability, &grant.slot, bindings) {
                 problems.push(wrong(error.to_string()));
             }
         }
         (grants, stand_ins)
+    }
+
+    /// What `source` holds. What is not there is a problem, and then there is none; no program is run unless it is wanted.
+    async fn look_up(
+        &self,
+        source: &Source,
+        task: &Task,
+        grant: &SlotGrant,
+        wanted: bool,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Secret> {
+        if matches!(source, Source::Command(_)) && !wanted {
+            return None;
+        }
+        let missed = |error: String| {
+            let problem = unset(task, grant, &error, wanted);
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        };
+        source.target(&self.directory).await.map_err(missed).ok()
     }
 
     /// What binds one target; the settings come with the first.
@@ -136,7 +160,7 @@ impl Bundle {
             |target| (room.anchored)(target.expose(), &self.directory),
         );
         let settings = if first { grant.settings.clone() } else { toml::Table::new() };
-        Binding { target: Secret::new(target), settings }
+        Binding { target: Secret::new(target), settings, secrets: BTreeMap::new() }
     }
 }
 

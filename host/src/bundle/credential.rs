@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::capability::Secret;
+use crate::capability::binding::parted;
 
 /// How long a program may take to hand out a secret.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
@@ -36,6 +37,16 @@ impl Source {
         }
     }
 
+    /// Reads `{ command = ["PROGRAM", "ARGUMENT"] }`.
+    pub(super) fn of_table(table: &toml::Table) -> Option<Self> {
+        match table.get("command") {
+            Some(toml::Value::Array(words)) if table.len() == 1 => {
+                words.iter().map(|word| word.as_str().map(String::from)).collect::<Option<_>>().map(Self::Command)
+            }
+            _ => None,
+        }
+    }
+
     /// What it says of itself without the secret: for lists of grants.
     pub fn shown(&self) -> String {
         match self {
@@ -61,6 +72,51 @@ impl Source {
                 .map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])))
                 .map_err(|error| format!("failed to read the credential file {path}: {error}")),
             Self::Command(words) => printed(words, directory).await.map(Secret::new),
+        }
+    }
+}
+
+/// A setting that holds a credential: what stands in the file plainly, and where the rest comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    plain: String,
+    source: Source,
+}
+
+impl Hidden {
+    /// The values of such a setting: a text, several, or what a program prints.
+    pub(super) fn of_setting(value: &toml::Value) -> Option<Vec<Self>> {
+        let of_text = |text: &str| {
+            let (plain, rest) = parted(text);
+            Self { plain: plain.into(), source: Source::of_text(rest) }
+        };
+        match value {
+            toml::Value::String(text) => Some(vec![of_text(text)]),
+            toml::Value::Array(values) => values.iter().map(|value| value.as_str().map(of_text)).collect(),
+            toml::Value::Table(table) => Some(vec![Self { plain: String::new(), source: Source::of_table(table)? }]),
+            _ => None,
+        }
+    }
+
+    /// What it says of itself without the secret: for lists of grants.
+    pub fn shown(&self) -> String {
+        match &self.source {
+            Source::Written(_) => "***".into(),
+            source => format!("{}{}", self.plain, source.shown()),
+        }
+    }
+
+    /// Where it comes from.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The whole value, with what was looked up. Without it, one of the right form.
+    pub(super) fn value(&self, found: Option<&Secret>) -> Secret {
+        match found {
+            Some(found) => Secret::new(format!("{}{}", self.plain, found.expose())),
+            None if self.plain.is_empty() => Secret::new("x:x"),
+            None => Secret::new(format!("{}x", self.plain)),
         }
     }
 }
@@ -110,6 +166,25 @@ mod tests {
         assert_eq!(shown("env:URL"), "env:URL");
         assert_eq!(shown("sqlite:app.db"), "sqlite:app.db");
         assert_eq!(shown("/var/log/app"), "/var/log/app");
+    }
+
+    #[test]
+    fn a_setting_shows_where_its_credential_comes_from_and_no_more() {
+        for (written, shown) in [
+            ("'env:TOKEN'", "env:TOKEN"),
+            ("'hunter2'", "***"),
+            ("'user:hunter2'", "***"),
+            ("['X-Key:env:KEY', 'X-Other:hunter2', 'user:file:/run/p']", "X-Key:env:KEY ***  user:file:/run/p"),
+            ("{ command = ['pass', 'show', 'x'] }", "command:pass"),
+            ("{ command = ['pass'], more = 1 }", "wrong"),
+            ("12345", "wrong"),
+            ("[1]", "wrong"),
+        ] {
+            let table: toml::Table = toml::from_str(&format!("setting = {written}")).unwrap();
+            let found = Hidden::of_setting(&table["setting"]);
+            let found = found.map_or(vec!["wrong".into()], |all| all.iter().map(Hidden::shown).collect::<Vec<_>>());
+            assert_eq!(found, shown.split_whitespace().collect::<Vec<_>>(), "{written}");
+        }
     }
 
     #[tokio::test]

@@ -234,14 +234,17 @@ impl JsonSchema for Connection {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let settings = generator.subschema_for::<ParameterValue>();
-        let properties: serde_json::Map<String, serde_json::Value> = crate::capability::ROOMS
-            .iter()
-            .map(|room| {
-                let mut target = generator.subschema_for::<Target>();
-                target.insert("description".into(), room.target.into());
-                (room.name.to_owned(), target.to_value())
-            })
-            .collect();
+        let mut described = |name: &str, description: String| {
+            let mut target = generator.subschema_for::<Target>();
+            target.insert("description".into(), description.into());
+            (name.to_owned(), target.to_value())
+        };
+        let mut properties = serde_json::Map::new();
+        for room in crate::capability::ROOMS {
+            properties.extend([described(room.name, room.target.into())]);
+            let secret = |name: &&str| described(name, format!("A credential of {}.", room.name));
+            properties.extend(room.secrets.iter().map(secret));
+        }
         json_schema!({
             "type": "object",
             "description": "A target by the name of its capability, and settings as after the comma of its flag.",

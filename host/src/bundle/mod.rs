@@ -26,7 +26,7 @@ use jiff::tz::TimeZone;
 
 pub use accepted::Accepted;
 pub use check::{Checked, Plugins, Ready};
-pub use credential::Source;
+pub use credential::{Hidden, Source};
 pub use file::{Kind, Overlap, schema};
 pub use history::History;
 pub use problem::{Placed, Problem, Problems, Weight};
@@ -103,6 +103,8 @@ pub struct SlotGrant {
     pub sources: Vec<Source>,
     /// Access and settings; paths are absolute.
     pub settings: toml::Table,
+    /// The settings that hold a credential.
+    pub secrets: BTreeMap<&'static str, Vec<Hidden>>,
     place: Range<usize>,
     /// Where its target is written: there, or at the connection.
     target_place: Range<usize>,

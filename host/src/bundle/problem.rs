@@ -6,6 +6,8 @@ use std::ops::Range;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use serde::Serialize;
 
+use crate::capability::binding::parted;
+
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -94,7 +96,7 @@ impl<'a> Problems<'a> {
     pub fn shown(&self, coloured: bool) -> String {
         let theme = if coloured { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(1);
-        let text = without_passwords(self.text);
+        let text = without_credentials(&without_passwords(self.text));
         let mut shown = String::new();
         for problem in self.problems {
             let source = miette::NamedSource::new(self.name, text.clone());
@@ -124,6 +126,61 @@ fn without_passwords(text: &str) -> String {
         rest = tail;
     }
     out + rest
+}
+
+/// The text, in which what is written for a setting that holds a credential is stars, byte for byte. It need not be TOML:
+/// that may be the mistake.
+fn without_credentials(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let secrets: Vec<&str> = crate::capability::ROOMS.iter().flat_map(|room| room.secrets).copied().collect();
+    while let Some((before, after)) = rest.split_once('=') {
+        out.extend([before, "="]);
+        let key = before.trim_end().trim_end_matches(['"', '\'']);
+        let start = key.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).map_or(0, |at| at + 1);
+        rest = after;
+        if key.get(start..).is_some_and(|key| secrets.contains(&key)) {
+            let (value, tail) = value(after);
+            out += &starred(value);
+            rest = tail;
+        }
+    }
+    out + rest
+}
+
+/// What stands after a key's `=`: a text, a list, or what is left of the line.
+fn value(text: &str) -> (&str, &str) {
+    let trimmed = text.trim_start();
+    let indent = text.len() - trimmed.len();
+    let long = ["\"\"\"", "'''"].iter().find_map(|quotes| Some(trimmed.strip_prefix(quotes)?.find(quotes)? + 6));
+    let end = long.or_else(|| match trimmed.chars().next() {
+        Some('[') => trimmed.find(']'),
+        // What a program is called with is no secret.
+        Some('{') => Some(0),
+        Some(quote @ ('"' | '\'')) => trimmed.lines().next()?.get(1..)?.find(quote).map(|end| end + 2),
+        _ => None,
+    });
+    let end = end.or_else(|| trimmed.find('\n')).unwrap_or(trimmed.len());
+    text.split_at(indent + end)
+}
+
+/// Stars for all but quotes, and for what only says where a credential is.
+fn starred(value: &str) -> String {
+    let mut out = String::new();
+    for piece in value.split_inclusive(['"', '\'']) {
+        let (text, quote) = piece.split_at(piece.trim_end_matches(['"', '\'']).len());
+        let (plain, rest) = parted(text);
+        if !plain.is_empty() || rest.starts_with("env:") || rest.starts_with("file:") {
+            out += text;
+        } else {
+            let hide = |c: char| {
+                if c.is_whitespace() || "[],".contains(c) { c.to_string() } else { "*".repeat(c.len_utf8()) }
+            };
+            out.extend(text.chars().map(hide));
+        }
+        out += quote;
+    }
+    out
 }
 
 #[derive(Debug)]
@@ -175,6 +232,25 @@ mod tests {
             ("nothing", "nothing"),
         ] {
             assert_eq!(without_passwords(text), shown);
+        }
+    }
+
+    #[test]
+    fn no_credential_of_a_setting_is_shown_and_every_place_stays() {
+        for (text, shown) in [
+            ("bearer = \"hunter2\" # ok", "bearer = \"*******\" # ok"),
+            ("a = { http = 'h', bearer='ä', timeout = 1 }", "a = { http = 'h', bearer='**', timeout = 1 }"),
+            ("grants.api.bearer = 'x'\nplugin = 'p'", "grants.api.bearer = '*'\nplugin = 'p'"),
+            ("\"basic\" = 'u:p'", "\"basic\" = '***'"),
+            ("header = [\n 'X-A:b',\n 'X-C:env:D',\n]\nb = 'c'", "header = [\n '*****',\n 'X-C:env:D',\n]\nb = 'c'"),
+            ("bearer = '''a\nb'''\nb = 'c'", "bearer = '''*\n*'''\nb = 'c'"),
+            ("bearer = 'unclosed\nb = 'c'", "bearer = '********\nb = 'c'"),
+            ("bearer = 12345\nb = 'c'", "bearer = *****\nb = 'c'"),
+            ("bearer = \"env:TOKEN\"", "bearer = \"env:TOKEN\""),
+            ("bearer = { command = [\"pass\"] }", "bearer = { command = [\"pass\"] }"),
+            ("the-bearer = 'x'", "the-bearer = 'x'"),
+        ] {
+            assert_eq!(without_credentials(text), shown);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use toml::{Spanned, Table, Value};
 
-use super::credential::Source;
+use super::credential::{Hidden, Source};
 use super::file::{Defaults, File};
 use super::{Bundle, ChecklistEntry, History, Places, Problem, Schedule, SlotGrant, Task, file, peel};
 use crate::capability::{ROOMS, RoomWords};
@@ -137,10 +137,7 @@ impl Reader {
             Value::Array(values) if room.several_targets => {
                 texts(&values).map(|texts| texts.iter().map(|text| Source::of_text(text)).collect())
             }
-            Value::Table(table) if table.len() == 1 => match table.get("command") {
-                Some(Value::Array(words)) => texts(words).map(|words| vec![Source::Command(words)]),
-                _ => None,
-            },
+            Value::Table(table) => Source::of_table(&table).map(|source| vec![source]),
             _ => None,
         };
         if sources.as_ref().is_none_or(Vec::is_empty) {
@@ -284,12 +281,27 @@ impl Reader {
                 *written = directory.join(&*written).to_string_lossy().into_owned();
             }
         }
+        let mut secrets = BTreeMap::new();
+        for key in target.room.secrets {
+            let Some(value) = settings.remove(*key) else { continue };
+            match Hidden::of_setting(&value) {
+                Some(hidden) => drop(secrets.insert(*key, hidden)),
+                None => self.wrong(
+                    format!(
+                        "slot `{slot}`: `{key}` is a text such as \"env:NAME\", or `{{ command = [\"PROGRAM\", \
+                         \"ARGUMENT\"] }}` for one that a program prints"
+                    ),
+                    &place,
+                ),
+            }
+        }
         Some(SlotGrant {
             slot: slot.into(),
             capability: target.room.name,
             connection,
             sources: target.sources,
             settings,
+            secrets,
             target_place: target.place,
             place,
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::ZonedDateTime;
 
-use super::{Bundle, Problem, Ready, SlotGrant, Source, Task};
+use super::{Bundle, Hidden, Problem, Ready, SlotGrant, Source, Task};
 use crate::capability::room;
 
 /// How many of a schedule's times are compared.
@@ -47,15 +47,21 @@ fn credential_in_file(task: &Task, grant: &SlotGrant, problems: &mut Vec<Problem
         Source::Written(target) => url::Url::parse(target.expose()).is_ok_and(|url| url.password().is_some()),
         _ => false,
     };
-    if !grant.sources.iter().any(holds) {
+    let written = |hidden: &Hidden| matches!(hidden.source(), Source::Written(_));
+    let setting = grant.secrets.iter().find(|(_, hidden)| hidden.iter().any(written));
+    let setting = setting.map(|(setting, _)| format!("`{setting}`"));
+    if setting.is_none() && !grant.sources.iter().any(holds) {
         return;
     }
     let what = match &grant.connection {
         Some(name) => format!("connection `{name}`"),
         None => format!("task `{}`, slot `{}`", task.name, grant.slot),
     };
-    let problem = Problem::warning(format!("{what}: a password stands in the file"), grant.target_place.clone())
-        .help("write `env:NAME`, `file:PATH` or `{ command = [...] }` for the target");
+    let problem =
+        Problem::warning(format!("{what}: a password stands in the file"), grant.target_place.clone()).help(format!(
+            "write `env:NAME`, `file:PATH` or `{{ command = [...] }}` for {}",
+            setting.as_deref().unwrap_or("the target")
+        ));
     // A connection is said once, however many tasks use it.
     if !problems.contains(&problem) {
         problems.push(problem);

@@ -1,5 +1,6 @@
 //! From what an operator wrote (`database=sqlite:app.db,maintain,lock-timeout=5s`) to a room's grant.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Room;
@@ -11,6 +12,8 @@ pub struct Binding {
     pub target: Secret,
     /// Words of access and settings, as a table the room reads its grant from.
     pub settings: toml::Table,
+    /// The settings that hold a credential ([`Room::SECRETS`]), looked up.
+    pub secrets: BTreeMap<String, Vec<Secret>>,
 }
 
 /// A text that may hold a credential: shown by no output, log or `Debug`.
@@ -56,7 +59,8 @@ pub enum BindingError {
 
 impl Binding {
     /// Reads `SLOT=TARGET[,ACCESS|KEY=VALUE]...`. A comma inside a part is written `%2C`. `env:NAME` and `file:PATH`
-    /// as a target stand for what they hold; `variable` and `file` look them up.
+    /// as a target, or in a setting that holds a credential, stand for what they hold; `variable` and `file` look them
+    /// up.
     ///
     /// # Errors
     /// A text that is not of that form, and a credential that is not there.
@@ -77,25 +81,37 @@ impl Binding {
         if slot.is_empty() {
             return Err(form());
         }
-        let target = if let Some(name) = target.strip_prefix("env:") {
-            variable(name).ok_or_else(|| BindingError::NoVariable { slot: slot.into(), name: name.into() })?
-        } else if let Some(path) = target.strip_prefix("file:") {
-            file(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
-                BindingError::NoFile { slot: slot.into(), path: path.into(), error: error.to_string() }
-            })?
-        } else {
-            target
+        let looked_up = |text: &str| {
+            if let Some(name) = text.strip_prefix("env:") {
+                variable(name).ok_or_else(|| BindingError::NoVariable { slot: slot.into(), name: name.into() })
+            } else if let Some(path) = text.strip_prefix("file:") {
+                file(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
+                    BindingError::NoFile { slot: slot.into(), path: path.into(), error: error.to_string() }
+                })
+            } else {
+                Ok(text.into())
+            }
         };
+        let target = looked_up(&target)?;
+        let mut secrets: BTreeMap<String, Vec<Secret>> = BTreeMap::new();
         let mut settings = toml::Table::new();
         for part in parts {
             // A credential with a comma that is not written as %2C was cut there: what is no word is not shown.
             let name = part.split_once('=').map_or(part.as_str(), |(key, _)| key);
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
+            let word = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+            let cut = part == name && !secrets.is_empty() && !room.access.contains(&name);
+            if !word || cut {
                 let message = "what follows the target is access and KEY=VALUE, in lower-case words; \
-                               a comma inside a target is written %2C";
+                               a comma inside a target or a value is written %2C";
                 return Err(BindingError::Invalid { slot: slot.into(), message: message.into() });
             }
             match part.split_once('=') {
+                Some((key, value)) if room.secrets.contains(&key) => {
+                    let (plain, rest) = parted(value);
+                    let secret = Secret::new(format!("{plain}{}", looked_up(rest)?));
+                    secrets.entry(key.into()).or_default().push(secret);
+                    None
+                }
                 Some((key, value)) => match settings.remove(key) {
                     None => settings.insert(key.into(), value.into()),
                     Some(toml::Value::Array(mut values)) => {
@@ -113,7 +129,17 @@ impl Binding {
                 }
             };
         }
-        Ok((slot.into(), Self { target: Secret::new(target), settings }))
+        Ok((slot.into(), Self { target: Secret::new(target), settings, secrets }))
+    }
+}
+
+/// A setting that holds a credential, in what stands there plainly and what is looked up: `env:NAME` and `file:PATH` are
+/// the whole value, or all after its first colon (`X-Api-Key:env:KEY`).
+pub fn parted(value: &str) -> (&str, &str) {
+    let refers = |text: &str| text.starts_with("env:") || text.starts_with("file:");
+    match value.split_once(':') {
+        Some((plain, rest)) if !refers(value) && refers(rest) => value.split_at(plain.len() + 1),
+        _ => ("", value),
     }
 }
 
@@ -127,7 +153,12 @@ pub(super) fn grant<R: Room>(slot: &str, bindings: Vec<Binding>) -> Result<R::Gr
     let mut targets = Vec::new();
     for binding in bindings {
         targets.push(toml::Value::from(binding.target.expose()));
-        for (key, value) in binding.settings {
+        let secrets = binding.secrets.into_iter().map(|(key, values)| {
+            let mut values = values.iter().map(|value| toml::Value::from(value.expose()));
+            let value = if values.len() == 1 { values.next() } else { None };
+            (key, value.unwrap_or_else(|| toml::Value::Array(values.collect())))
+        });
+        for (key, value) in binding.settings.into_iter().chain(secrets) {
             // A setting that is given with several of a slot's targets holds for the slot: all of its values do.
             let value = match (table.remove(&key), value) {
                 (None, value) => value,
@@ -229,6 +260,29 @@ mod tests {
             "slot `d`: the environment variable NOT_SET is not set"
         );
         assert!(parse("d=file:/none").unwrap_err().to_string().starts_with("slot `d`: failed to read"));
+    }
+
+    #[test]
+    fn a_setting_that_holds_a_credential_is_looked_up_and_hidden() {
+        let written = "api=http://h,bearer=env:TOKEN,header=X-Key:file:/key,header=X-Plain:a%2Cb,basic=u:env:TOKEN";
+        let variable = |name: &str| (name == "TOKEN").then(|| "t0ken".to_owned());
+        let (_, binding) = Binding::parse(room("http").unwrap(), written, variable, |_| Ok("k3y\n".into())).unwrap();
+        let all = |key: &str| binding.secrets[key].iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>();
+        assert_eq!(all("bearer"), ["t0ken"]);
+        assert_eq!(all("header"), ["X-Key:k3y", "X-Plain:a,b"]);
+        assert_eq!(all("basic"), ["u:t0ken"]);
+        assert!(binding.settings.is_empty());
+        let shown = format!("{binding:?}");
+        assert!(!shown.contains("t0ken") && !shown.contains("k3y"), "{shown}");
+    }
+
+    #[test]
+    fn a_credential_that_a_comma_cut_is_not_quoted() {
+        let parse = |written: &str| Binding::parse(room("http").unwrap(), written, |_| None, |_| Ok(String::new()));
+        let error = parse("api=http://h,basic=user:half,otherhalf").unwrap_err().to_string();
+        assert!(!error.contains("half") && error.contains("%2C"), "{error}");
+        let error = parse("api=http://h,bearer=env:T").unwrap_err().to_string();
+        assert_eq!(error, "slot `api`: the environment variable T is not set");
     }
 
     #[test]

@@ -4,13 +4,16 @@
 pub mod binding;
 pub mod docker;
 pub mod files;
+pub mod http;
 pub mod load;
+pub mod network;
 pub mod redis;
 pub mod sql;
 pub mod state;
 pub mod stream;
 pub mod system;
 pub mod tls;
+pub mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -43,6 +46,8 @@ pub trait Room: Send + Sync + 'static {
     const DESTROYS: &'static [&'static str] = &[];
     /// The settings that are paths.
     const PATHS: &'static [&'static str] = &[];
+    /// The settings that hold a credential: looked up where they are written `env:NAME` or `file:PATH`, and never shown.
+    const SECRETS: &'static [&'static str] = &[];
 
     /// What an operator bound to a slot. The default grants nothing. Read from a table with `deny_unknown_fields`, in
     /// which `target` is what stands before the first comma of a flag, and `access` a list of words.
@@ -183,6 +188,7 @@ macro_rules! rooms {
             several_targets: <$room>::SEVERAL_TARGETS,
             destroys: <$room>::DESTROYS,
             paths: <$room>::PATHS,
+            secrets: <$room>::SECRETS,
             anchored: <$room>::anchored,
         },)*];
 
@@ -266,6 +272,7 @@ rooms! {
     redis: redis::Redis,
     state: state::State,
     system: system::System,
+    http: http::Http,
 }
 
 /// A room's words.
@@ -287,6 +294,8 @@ pub struct RoomWords {
     pub destroys: &'static [&'static str],
     /// See [`Room::PATHS`].
     pub paths: &'static [&'static str],
+    /// See [`Room::SECRETS`].
+    pub secrets: &'static [&'static str],
     /// See [`Room::anchored`].
     pub anchored: fn(&str, &Path) -> String,
 }

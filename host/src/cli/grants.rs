@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{check, fail, json, print};
-use crate::bundle::{Bundle, SlotGrant};
+use crate::bundle::{Bundle, Hidden, SlotGrant};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -90,7 +90,12 @@ fn scope(grant: &SlotGrant) -> Vec<String> {
     let room = crate::capability::room(grant.capability);
     let paths = room.map_or(&[][..], |room| room.paths);
     let of = |key: &String| key != "access" && !paths.contains(&key.as_str());
-    grant.settings.iter().filter(|(key, _)| of(key)).map(|(key, value)| format!("{key} {}", shown(value))).collect()
+    let plain = grant.settings.iter().filter(|(key, _)| of(key)).map(|(key, value)| format!("{key} {}", shown(value)));
+    let hidden = grant
+        .secrets
+        .iter()
+        .map(|(key, hidden)| format!("{key} {}", hidden.iter().map(Hidden::shown).collect::<Vec<_>>().join(", ")));
+    plain.chain(hidden).collect()
 }
 
 fn shown(value: &toml::Value) -> String {

@@ -48,7 +48,7 @@ fn binding(room: &RoomWords, written: &str) -> Found {
         let names_target = matches!(room.name, "files" | "tls");
         return if names_target { Ok(()) } else { hides("the refusal", &error.to_string()) };
     }
-    if room.name == "sql" {
+    if matches!(room.name, "sql" | "http") {
         hides("Debug of the grant", &format!("{grants:?}"))?;
     }
     let granted = grants.access(room.name, &slot).ok_or("a slot that was bound is not bound")?;

@@ -12,6 +12,7 @@ mod grants;
 mod paths;
 mod random;
 mod sql;
+mod urls;
 
 pub mod oracle;
 
@@ -32,7 +33,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "descriptions", body: descriptions::check },
     Target { name: "dumps", body: dumps::check },
     Target { name: "grants", body: grants::check },
@@ -40,6 +41,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "sql_mysql", body: sql::check_mysql },
     Target { name: "sql_postgres", body: sql::check_postgres },
     Target { name: "sql_sqlite", body: sql::check_sqlite },
+    Target { name: "urls", body: urls::check },
 ];
 
 /// Runs the target `name`, as libFuzzer does: what does not hold is a panic.

@@ -1,6 +1,7 @@
 //! What becomes of an error: here and nowhere else it is decided whether the guest is told, or the run ends in a trap.
 
 use super::bindings;
+use crate::capability::trust::NoRoots;
 use crate::gate::Refusal;
 
 /// Why an endpoint's certificates could not be had.
@@ -29,6 +30,15 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::NotGranted(reason) => Self::Refused(reason),
             Refusal::OverBudget(reason) => Self::OverBudget(reason),
+        }
+    }
+}
+
+impl From<NoRoots> for Error {
+    fn from(error: NoRoots) -> Self {
+        match error {
+            NoRoots::File(reason) => Self::Invalid(reason),
+            NoRoots::Fault(error) => Self::Trap(error.into()),
         }
     }
 }

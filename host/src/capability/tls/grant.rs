@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::Tls;
 use super::bindings::Starttls;
+use crate::capability::Room as _;
 use crate::capability::binding::OneOrMany;
+use crate::capability::network::Networks;
 use crate::gate::Refusal;
-use crate::policy::address;
 use crate::policy::endpoint::{EndpointPattern, HostName, HostPattern};
 use crate::policy::units::Seconds;
 
@@ -115,17 +116,7 @@ impl Grant {
 
     /// Whether the host of a granted endpoint may be at `address`.
     pub(super) fn allows_address(&self, slot: &str, host: &HostName, address: IpAddr) -> Result<(), Refusal> {
-        let Some(kind) = address::special(address) else { return Ok(()) };
-        let meant = match host {
-            HostName::Address(named) => *named == address.to_canonical(),
-            HostName::Name(name) => name == "localhost" && address.to_canonical().is_loopback(),
-        };
-        if meant || address::covered(address, &self.address.0) {
-            return Ok(());
-        }
-        Err(Refusal::NotGranted(format!(
-            "{host} resolves to {address}, {kind}; if that is meant, add `,address={address}` to --tls {slot}=..."
-        )))
+        self.address.allow(Tls::NAME, slot, host, address)
     }
 }
 
@@ -181,18 +172,6 @@ impl TryFrom<OneOrMany> for Targets {
 
     fn try_from(texts: OneOrMany) -> Result<Self, String> {
         texts.0.iter().map(|text| text.parse()).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(try_from = "OneOrMany")]
-struct Networks(Vec<IpNet>);
-
-impl TryFrom<OneOrMany> for Networks {
-    type Error = String;
-
-    fn try_from(texts: OneOrMany) -> Result<Self, String> {
-        texts.0.iter().map(|text| address::network(text)).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -4,13 +4,11 @@
 mod starttls;
 mod verify;
 
-use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt as _;
@@ -18,10 +16,11 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use self::verify::Roots;
 use super::bindings::Handshake;
 use super::error::Error;
 use super::grant::Endpoint;
+use crate::capability::network::{self, Resolver, Unreached};
+use crate::capability::trust::{Roots, provider};
 use crate::gate::micros;
 use crate::policy::endpoint::HostName;
 
@@ -44,22 +43,6 @@ pub(super) struct Request<'a> {
     pub(super) deadline: Instant,
 }
 
-type Lookup = dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync;
-
-/// How names become addresses.
-struct Resolver(Box<Lookup>);
-
-impl Default for Resolver {
-    /// As the system does it.
-    fn default() -> Self {
-        Self(Box::new(|name| {
-            Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) })
-        }))
-    }
-}
-
-/// The most addresses of one name that are tried.
-const ADDRESSES: usize = 8;
 /// How long the other end has to take note that we hang up.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -67,35 +50,19 @@ impl Shared {
     /// With names that resolve as the test says.
     #[cfg(test)]
     pub(super) fn resolving(names: std::collections::BTreeMap<String, Vec<IpAddr>>) -> Self {
-        let lookup = move |name: String| -> BoxFuture<'static, _> {
-            let found = names.get(&name).cloned().ok_or_else(|| std::io::ErrorKind::NotFound.into());
-            Box::pin(std::future::ready(found))
-        };
-        Self { roots: Roots::default(), resolver: Resolver(Box::new(lookup)) }
+        Self { roots: Roots::default(), resolver: Resolver::of(names) }
     }
 
     /// The addresses of the endpoint's host, each once.
     pub(super) async fn resolve(&self, request: &Request<'_>) -> Result<Vec<IpAddr>, Error> {
-        let name = match &request.endpoint.host {
-            HostName::Address(address) => return Ok(vec![*address]),
-            HostName::Name(name) => name.clone(),
-        };
-        let unavailable = |error: &dyn Display| Error::Unavailable(format!("{name} does not resolve: {error}"));
-        let found = request.within("resolving the name", (self.resolver.0)(name.clone())).await?;
-        let mut addresses: Vec<IpAddr> = Vec::new();
-        for address in found.map_err(|error| unavailable(&error))?.into_iter().map(|address| address.to_canonical()) {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-        addresses.truncate(ADDRESSES);
-        if addresses.is_empty() { Err(unavailable(&"it has no address")) } else { Ok(addresses) }
+        let found = request.within("resolving the name", self.resolver.resolve(&request.endpoint.host)).await?;
+        found.map_err(Error::Unavailable)
     }
 
     /// Shakes hands with the first of `addresses` that answers, and hangs up.
     pub(super) async fn handshake(&self, request: &Request<'_>, addresses: &[IpAddr]) -> Result<Handshake, Error> {
-        let recorder = self.roots.recorder(request.ca).await?;
-        let config = ClientConfig::builder_with_provider(verify::provider())
+        let recorder = verify::recorder(&self.roots, request.ca).await?;
+        let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(wasmtime::Error::from)?
             .dangerous()
@@ -144,25 +111,18 @@ impl Request<'_> {
 
     /// A connection to the first address that answers; each has its share of the time that is left.
     async fn connect(&self, addresses: &[IpAddr]) -> Result<TcpStream, Error> {
-        let mut last = None;
-        for (index, address) in addresses.iter().enumerate() {
-            let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-            let share = self.deadline.saturating_duration_since(Instant::now()) / left;
-            match tokio::time::timeout(share, TcpStream::connect((*address, self.endpoint.port))).await {
-                Ok(Ok(tcp)) => return Ok(tcp),
-                Ok(Err(error)) => {
-                    last = Some(Error::Unavailable(format!("{}: no connection to {address}: {error}", self.endpoint)));
-                }
-                Err(_) => {
-                    let seconds = self.timeout.as_secs();
-                    last = Some(Error::TimedOut(format!(
-                        "{}: {address} did not answer within {seconds}s; `,timeout=` allows more",
-                        self.endpoint
-                    )));
-                }
+        let endpoint = &self.endpoint;
+        network::connect(addresses, endpoint.port, self.deadline).await.map_err(|unreached| match unreached {
+            Unreached::Failed(address, error) => {
+                Error::Unavailable(format!("{endpoint}: no connection to {address}: {error}"))
             }
-        }
-        Err(last.unwrap_or_else(|| Error::Unavailable(format!("{} has no address", self.endpoint))))
+            Unreached::Silent(address) => {
+                let seconds = self.timeout.as_secs();
+                let message = "did not answer within";
+                Error::TimedOut(format!("{endpoint}: {address} {message} {seconds}s; `,timeout=` allows more"))
+            }
+            Unreached::Nothing => Error::Unavailable(format!("{endpoint} has no address")),
+        })
     }
 
     fn lost(&self, error: &std::io::Error) -> Error {
