@@ -7,6 +7,7 @@ pub mod certificates;
 mod databases;
 pub mod docker;
 pub mod fuzz;
+pub mod history;
 mod host;
 pub mod http;
 mod redis;

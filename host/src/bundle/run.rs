@@ -98,7 +98,7 @@ pub async fn run(host: &Host, bundle: &Bundle, ready: &[Ready<'_>], order: &Orde
                 Some(outcome) => {
                     let error = format!("not begun: what it comes after ended with {}", outcome.name());
                     let mut report = Report::not_begun(&ready.task.name, order.mode, Outcome::Invalid, &error);
-                    order.recorder.not_begun(&mut report, ready.task.kind).await;
+                    order.recorder.keep(&mut report, ready.task.kind).await;
                     (order.ended)(ready.task, &report);
                     reports.insert(&ready.task.name, report);
                 }

@@ -137,7 +137,7 @@ async fn run(global: &Global, arguments: Arguments, mode: Mode, recorder: &Recor
     let task = stem.unwrap_or(&arguments.plugin).to_owned();
     let invalid = async |error: String| {
         let mut report = Report::not_begun(&task, mode, Outcome::Invalid, &error);
-        recorder.not_begun(&mut report, None).await;
+        recorder.keep(&mut report, None).await;
         report
     };
     let mut wrong = Vec::new();

@@ -73,10 +73,11 @@ impl Recorder {
         report
     }
 
-    /// Records a run that was not begun.
-    pub async fn not_begun(&self, report: &mut Report, kind: Option<Kind>) {
+    /// Records a run that has ended, or was not begun, at the time that its report says.
+    pub async fn keep(&self, report: &mut Report, kind: Option<Kind>) {
         let Some(inner) = &self.0 else { return };
-        let start = inner.start(&report.run.task, kind, report.run.mode, None);
+        let start = inner.start(&report.run.task, kind, report.run.mode, report.run.plugin.clone());
+        let start = Start { id: report.run.id.clone(), started: report.run.started, ..start };
         inner.finish(&start, report).await;
     }
 

@@ -127,7 +127,7 @@ fn entry(
         metrics: metrics(loaded, runs, measured),
         next_actions,
         changes,
-        notes: notes(loaded, &tasks, &order.iter().filter_map(last).collect::<Vec<_>>()),
+        notes: notes(loaded, &tasks, runs),
         tasks,
         operators,
     }
@@ -247,22 +247,27 @@ fn metrics(loaded: &Loaded, runs: &[&Run], tasks: Vec<TaskMetrics>) -> Metrics {
 }
 
 /// What else there is to say: runs that broke, that still run, and what the host had to say of the last ones.
-fn notes(loaded: &Loaded, tasks: &[Task], last: &[&Run]) -> Vec<String> {
+fn notes(loaded: &Loaded, tasks: &[Task], runs: &[&Run]) -> Vec<String> {
     let mut notes = Vec::new();
-    for task in tasks {
-        let Task { task: name, runs, broken, .. } = task;
-        match task.outcome {
-            None => notes.push(format!("{name} still runs.")),
-            Some(Outcome::Interrupted) => notes.push(format!("{name} was interrupted: {}.", task.summary)),
-            Some(_) if *broken > 0 && *runs > 1 => {
-                notes.push(format!("{name} ran {runs} times, of which {broken} did not come to their end."));
-            }
-            Some(_) => {}
+    for Task { task: name, runs: count, broken, .. } in tasks {
+        let of_task = || runs.iter().filter(|run| run.task == *name);
+        if of_task().any(|run| run.outcome.is_none()) {
+            notes.push(format!("{name} still runs."));
+        }
+        for run in of_task().filter(|run| run.outcome == Some(Outcome::Interrupted)) {
+            notes.push(format!("{name} was interrupted: {}.", run.said()));
+        }
+        if *broken > 0 && *count > 1 {
+            notes.push(format!("{name} ran {count} times, of which {broken} did not come to an end."));
         }
     }
-    for run in last {
-        let notices = loaded.notices.get(&run.id).into_iter().flatten();
-        notes.extend(notices.map(|notice| format!("{}: {notice}", run.task)));
+    let mut said: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for run in runs {
+        for notice in loaded.notices.get(&run.id).into_iter().flatten() {
+            if said.insert((&run.task, notice)) {
+                notes.push(format!("{}: {notice}", run.task));
+            }
+        }
     }
     notes
 }

@@ -238,7 +238,7 @@ fn write_issue(out: &mut String, log: &Log, issue: &Issue) -> std::fmt::Result {
     match (issue.resolved, issue.open_seconds) {
         (Some(resolved), Some(seconds)) => write!(
             out,
-            "<p class=\"resolution\">Resolved {} after {}, as run <code>{}</code> found</p>",
+            "<p class=\"resolution\">Resolved {}, after {}: run <code>{}</code> no longer found it</p>",
             log.moment(resolved),
             span(seconds),
             Text(issue.resolved_run.as_deref().unwrap_or_default())
@@ -306,7 +306,7 @@ fn write_metric(out: &mut String, task: &str, metric: &Metric) -> std::fmt::Resu
 
 fn vital_cell(name: &str, vital: &Vital, shown: impl Fn(f64) -> String) -> String {
     let subject = vital.subject.as_ref().map(|subject| format!(" of {}", Text(subject))).unwrap_or_default();
-    let range = if vital.samples > 1 {
+    let range = if vital.highest > vital.lowest {
         format!("<br>{} to {} in {} runs", shown(vital.lowest), shown(vital.highest), vital.samples)
     } else {
         String::new()

@@ -114,7 +114,8 @@ fn issue_line(log: &Log, entry: &Entry, issue: &Issue) -> String {
     match (issue.resolved, issue.open_seconds) {
         (Some(resolved), Some(seconds)) => {
             let run = issue.resolved_run.as_deref().unwrap_or_default();
-            line += &format!(" Resolved {} after {}, as run {run} found.", log.moment(resolved), span(seconds));
+            line +=
+                &format!(" Resolved {}, after {}: run {run} no longer found it.", log.moment(resolved), span(seconds));
         }
         _ => {
             line += &format!(" Open since {}", log.moment(issue.first_seen));
@@ -165,7 +166,7 @@ pub(super) fn seconds(microseconds: u64) -> String {
 }
 
 fn vital_line(vital: &Vital, shown: impl Fn(f64) -> String) -> String {
-    let range = if vital.samples > 1 {
+    let range = if vital.highest > vital.lowest {
         format!(", {} to {} in {} runs", shown(vital.lowest), shown(vital.highest), vital.samples)
     } else {
         String::new()
