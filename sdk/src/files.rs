@@ -209,6 +209,15 @@ impl Directory {
         Ok(ByteStream::new(bytes, end))
     }
 
+    /// A part of a file, by bytes as they are stored, as it comes.
+    ///
+    /// # Errors
+    /// As [`open_read`](Self::open_read).
+    pub async fn open_read_part(&self, path: &str, range: Range, decode: Codec) -> Result<ByteStream<Error>, Error> {
+        let (bytes, end) = self.read(path.into(), ReadOptions { range: Some(range), decode }).await?;
+        Ok(ByteStream::new(bytes, end))
+    }
+
     /// A small file whole.
     ///
     /// # Errors
