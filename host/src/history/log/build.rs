@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::super::calendar::{self, Period};
@@ -32,37 +33,85 @@ pub(super) fn build(question: &Question<'_>, loaded: &Loaded) -> Log {
             entry(question, loaded, (date, part), runs, people.remove(&(date, part)).unwrap_or_default())
         })
         .collect();
+    let open = open(question, loaded);
     Log {
         bundle: question.bundle.map(Into::into),
         since: question.since,
         until: question.until,
         time_zone: question.zone.iana_name().unwrap_or("UTC").into(),
         written: question.now,
-        totals: totals(question, loaded, &entries),
+        totals: totals(question, loaded, &entries, &open),
+        open,
         entries,
         zone: question.zone.clone(),
     }
 }
 
-fn totals(question: &Question<'_>, loaded: &Loaded, entries: &[Entry]) -> Totals {
+fn totals(question: &Question<'_>, loaded: &Loaded, entries: &[Entry], open: &[Issue]) -> Totals {
     let of = |code: u8| {
         let ended = loaded.runs.iter().filter_map(|run| run.outcome);
         ended.filter(|outcome| outcome.exit_code() == code).count() as u64
     };
-    let end = calendar::begin(question.until.tomorrow().unwrap_or(question.until), &question.zone);
-    let of_part =
-        |issue: &&history::Issue| question.part.is_none() || loaded.runs.iter().any(|run| run.task == issue.task);
-    let issues = || loaded.issues.iter().filter(of_part);
+    let end = end(question);
     Totals {
         runs: loaded.runs.len() as u64,
         ok: of(0),
         warning: of(1),
         critical: of(2),
         unknown: of(3),
-        open: issues().filter(|issue| issue.resolved.is_none_or(|resolved| resolved >= end)).count() as u64,
-        resolved: issues().filter(|issue| issue.resolved.is_some_and(|resolved| resolved < end)).count() as u64,
+        open: open.len() as u64,
+        resolved: of_part(question, loaded)
+            .filter(|issue| issue.resolved.is_some_and(|resolved| resolved < end))
+            .count() as u64,
         changes: entries.iter().flat_map(|entry| &entry.changes).map(|changes| changes.effects).sum(),
     }
+}
+
+/// When the log's last day is over.
+fn end(question: &Question<'_>) -> Timestamp {
+    calendar::begin(question.until.tomorrow().unwrap_or(question.until), &question.zone)
+}
+
+/// The issues of the tasks that are asked for.
+fn of_part<'a>(question: &Question<'_>, loaded: &'a Loaded) -> impl Iterator<Item = &'a history::Issue> {
+    let any = question.part.is_none();
+    loaded.issues.iter().filter(move |issue| any || loaded.runs.iter().any(|run| run.task == issue.task))
+}
+
+/// What stood when the last day was over.
+fn open(question: &Question<'_>, loaded: &Loaded) -> Vec<Issue> {
+    let end = end(question);
+    let stands = |issue: &&history::Issue| issue.resolved.is_none_or(|resolved| resolved >= end);
+    let mut open: Vec<Issue> = of_part(question, loaded).filter(stands).map(|issue| through(issue, true)).collect();
+    open.sort_by_key(rank);
+    open
+}
+
+/// An issue as it was last seen.
+fn through(issue: &history::Issue, found: bool) -> Issue {
+    Issue {
+        task: issue.task.clone(),
+        severity: issue.severity,
+        subject: issue.subject.clone(),
+        title: issue.title.clone(),
+        detail: issue.detail.clone(),
+        remedy: issue.remedy.clone().filter(|_| found),
+        found,
+        first_seen: issue.first_seen,
+        resolved: issue.resolved,
+        resolved_run: issue.resolved_run.clone(),
+        open_seconds: open_seconds(issue),
+    }
+}
+
+/// What was found before what was not any more, the worst first.
+fn rank(issue: &Issue) -> impl Ord + use<> {
+    let severity = match issue.severity {
+        Severity::Critical => 0,
+        Severity::Warning => 1,
+        Severity::Ok => 2,
+    };
+    (!issue.found, severity, issue.task.clone(), issue.subject.clone(), issue.title.clone())
 }
 
 fn entry(
@@ -187,29 +236,9 @@ fn issues(loaded: &Loaded, runs: &[&Run]) -> Vec<Issue> {
                 && found.resolved == issue.resolved
         });
         if here && !listed {
-            issues.push(Issue {
-                task: issue.task.clone(),
-                severity: issue.severity,
-                subject: issue.subject.clone(),
-                title: issue.title.clone(),
-                detail: issue.detail.clone(),
-                remedy: None,
-                found: false,
-                first_seen: issue.first_seen,
-                resolved: issue.resolved,
-                resolved_run: issue.resolved_run.clone(),
-                open_seconds: open_seconds(issue),
-            });
+            issues.push(through(issue, false));
         }
     }
-    let rank = |issue: &Issue| {
-        let severity = match issue.severity {
-            Severity::Critical => 0,
-            Severity::Warning => 1,
-            Severity::Ok => 2,
-        };
-        (!issue.found, severity, issue.task.clone(), issue.subject.clone(), issue.title.clone())
-    };
     issues.sort_by_key(rank);
     issues
 }

@@ -69,6 +69,7 @@ fn write(out: &mut String, log: &Log) -> std::fmt::Result {
     if log.entries.is_empty() {
         writeln!(out, "<p>Nothing was recorded in this time.</p>")?;
     }
+    write_open(out, log)?;
     log.entries.iter().try_for_each(|entry| write_entry(out, log, entry))?;
     writeln!(out, "</main>\n</body>\n</html>")
 }
@@ -85,10 +86,20 @@ fn write_totals(out: &mut String, log: &Log) -> std::fmt::Result {
     cell(totals.warning, "with warnings", "warning")?;
     cell(totals.critical, "critical", "critical")?;
     cell(totals.unknown, "did not end well", "critical")?;
-    cell(totals.open, "issues open", "warning")?;
+    cell(totals.open, if totals.open == 1 { "issue open" } else { "issues open" }, "warning")?;
     cell(totals.resolved, "resolved", "ok")?;
     cell(totals.changes, "changes", "plain")?;
     writeln!(out, "</ul>")
+}
+
+/// What stood at the end, before all days.
+fn write_open(out: &mut String, log: &Log) -> std::fmt::Result {
+    if log.open.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<article id=\"open\">\n<h2>Open at the end</h2>\n<section>\n<ul class=\"issues\">")?;
+    log.open.iter().try_for_each(|issue| write_issue(out, log, issue))?;
+    writeln!(out, "</ul>\n</section>\n</article>")
 }
 
 fn anchor(entry: &Entry) -> String {
@@ -129,7 +140,11 @@ fn write_entry(out: &mut String, log: &Log, entry: &Entry) -> std::fmt::Result {
     writeln!(out, "<section>\n<h3>Tasks completed</h3>\n<ul class=\"tasks\">")?;
     entry.tasks.iter().try_for_each(|task| write_task(out, log, task))?;
     entry.checklist.iter().try_for_each(|person| write_person(out, log, person))?;
-    writeln!(out, "</ul>\n</section>\n<section>\n<h3>Issues found</h3>")?;
+    writeln!(out, "</ul>\n</section>")?;
+    if entry.tasks.is_empty() {
+        return writeln!(out, "</article>");
+    }
+    writeln!(out, "<section>\n<h3>Issues found</h3>")?;
     if entry.issues.is_empty() {
         writeln!(out, "<p class=\"quiet\">None</p>")?;
     } else {
@@ -181,18 +196,21 @@ fn class(outcome: Option<Outcome>) -> &'static str {
 fn write_task(out: &mut String, log: &Log, task: &Task) -> std::fmt::Result {
     let (mark, done) = if task.done { ("✓", "done") } else { ("✗", "not done") };
     let runs = if task.runs > 1 { format!(", the last of {} runs", task.runs) } else { String::new() };
-    let plugin = task.plugin.as_ref().map(|plugin| format!(" of {}", Text(plugin))).unwrap_or_default();
+    // Of an id the end: its beginning is the time.
+    let id = task.run.rsplit('-').next().unwrap_or_default();
     writeln!(
         out,
-        "<li><span class=\"mark {0}\" title=\"{done}\">{mark}</span> <b>{1}</b> <span class=\"tag {0}\">{2}</span> {3} \
-         <span class=\"quiet\">{4}, {5} s{runs}; run <code>{6}</code>{plugin}</span></li>",
+        "<li><span class=\"mark {0}\" title=\"{done}\">{mark}</span> <b title=\"{1}\">{2}</b> <span class=\"tag {0}\">{3}\
+         </span> {4} <span class=\"quiet\">{5}, {6} s{runs}, run <code title=\"{7}\">{8}</code></span></li>",
         class(task.outcome),
+        Text(task.plugin.as_deref().unwrap_or_default()),
         Text(&task.task),
         task.outcome.map_or("running", Outcome::name),
         Text(&task.summary),
-        log.moment(task.started),
+        log.time_of_day(task.started),
         super::markdown::seconds(task.duration_us),
         Text(&task.run),
+        Text(id),
     )
 }
 

@@ -93,6 +93,8 @@ pub struct Log {
     pub written: Timestamp,
     /// Added up.
     pub totals: Totals,
+    /// What stood at the end, the worst first.
+    pub open: Vec<Issue>,
     /// One for each day and part of the calendar.
     pub entries: Vec<Entry>,
     #[serde(skip)]
@@ -308,6 +310,11 @@ impl Log {
     /// A moment as people there write it.
     fn moment(&self, time: Timestamp) -> String {
         time.to_zoned_datetime(self.zone.clone()).strftime("%F %H:%M").to_string()
+    }
+
+    /// Its time of day.
+    fn time_of_day(&self, time: Timestamp) -> String {
+        time.to_zoned_datetime(self.zone.clone()).strftime("%H:%M").to_string()
     }
 }
 
