@@ -217,7 +217,7 @@ impl IntoFuture for Request<Asks> {
         Box::pin(async move {
             let url = self.parts.url.clone();
             let unasked =
-                || Error::Refused(format!("a POST to {url} is no question here; add `,query=PATH` to --http"));
+                || Error::Refused(format!("a POST to {url} is no question here: no `query` of the grant names it"));
             self.send().await?.ok_or_else(unasked)
         })
     }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use super::accepted::Accepted;
 use super::{Bundle, History, Problem, SlotGrant, Source, Task, unwise};
 use crate::capability::{Binding, Grants, RoomWords, Secret, room};
-use crate::plugin::fit::{self, Wording};
+use crate::gate::Written;
+use crate::plugin::fit;
 use crate::plugin::{Host, Plugin, arguments, find, is_path};
 
 /// A bundle's plugins, and what is wrong.
@@ -181,8 +182,9 @@ fn unset(task: &Task, grant: &SlotGrant, error: &str, wanted: bool) -> Problem {
 /// What of a task does not fit its plugin.
 fn fits(task: &Task, plugin: &Plugin, grants: &Grants, problems: &mut Vec<Problem>) {
     let name = &task.name;
+    let written = Written::Task(name.as_str().into());
     let place_of = |slot: &str| task.grants.iter().find(|grant| grant.slot == slot).map(|grant| grant.place.clone());
-    for misfit in fit::misfits(plugin.description(), grants, &task.budgets, &Lines) {
+    for misfit in fit::misfits(plugin.description(), grants, &task.budgets, &written) {
         let budget = misfit.budget.as_ref().map(|what| format!("{}.{what}", misfit.slot));
         let place = match budget {
             Some(key) => task.places.budgets.get(&key).cloned(),
@@ -205,31 +207,5 @@ fn fits(task: &Task, plugin: &Plugin, grants: &Grants, problems: &mut Vec<Proble
             let place = named.map_or_else(|| task.places.plugin.clone(), |(_, place)| place.clone());
             problems.push(Problem::error(format!("task `{name}`: {error}"), place));
         }
-    }
-}
-
-/// As lines of a bundle.
-struct Lines;
-
-fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
-}
-
-impl Wording for Lines {
-    fn bind(&self, room: &RoomWords, slot: &str, words: &[&str]) -> String {
-        let access = if words.is_empty() { String::new() } else { format!(", access = [{}]", quoted(words)) };
-        format!("add to its grants: {slot} = {{ {} = \"{}\"{access} }}", room.name, room.target)
-    }
-
-    fn add(&self, _: &RoomWords, slot: &str, words: &[&str]) -> String {
-        format!("add {} to the access of `{slot}` in its grants", quoted(words))
-    }
-
-    fn binding(&self, _: &str, slot: &str) -> String {
-        format!("`{slot}` of its grants")
-    }
-
-    fn budget(&self, slot: &str, what: &str) -> String {
-        format!("budget \"{slot}.{what}\"")
     }
 }

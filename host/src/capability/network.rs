@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::binding::OneOrMany;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::policy::address;
 use crate::policy::endpoint::HostName;
 
@@ -30,11 +30,11 @@ impl TryFrom<OneOrMany> for Networks {
 }
 
 impl Networks {
-    /// Whether `host`, which a slot of `room` grants, may be at `address`.
+    /// Whether `host`, which a slot grants, may be at `address`.
     ///
     /// # Errors
     /// An address in the host's own network that was not meant.
-    pub fn allow(&self, room: &str, slot: &str, host: &HostName, address: IpAddr) -> Result<(), Refusal> {
+    pub fn allow(&self, slot: SlotName<'_>, host: &HostName, address: IpAddr) -> Result<(), Refusal> {
         let Some(kind) = address::special(address) else { return Ok(()) };
         let meant = match host {
             HostName::Address(named) => *named == address.to_canonical(),
@@ -44,7 +44,8 @@ impl Networks {
             return Ok(());
         }
         Err(Refusal::NotGranted(format!(
-            "{host} resolves to {address}, {kind}; if that is meant, add `,address={address}` to --{room} {slot}=..."
+            "{host} resolves to {address}, {kind}; if that is meant, {}",
+            slot.with(&[&format!("address={address}")])
         )))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Refusal;
+use super::{Refusal, Written};
 
 /// One slot's ceiling for one kind of thing, and how much of it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,15 @@ impl Budgets {
             .flat_map(|(slot, kinds)| kinds.iter().map(|(what, budget)| (slot.as_str(), what.as_str(), *budget)))
     }
 
-    pub(super) fn charge(&mut self, slot: &str, what: &str, amount: u64) -> Result<(), Refusal> {
+    pub(super) fn charge(&mut self, slot: &str, what: &str, amount: u64, written: &Written) -> Result<(), Refusal> {
         let Some(budget) = self.0.get_mut(slot).and_then(|kinds| kinds.get_mut(what)) else { return Ok(()) };
         let needed = budget.used.saturating_add(amount);
         if needed > budget.limit {
             return Err(Refusal::OverBudget(format!(
-                "slot `{slot}` has a budget of {} {what}, {} are used and this needs {amount} more; \
-                 raise it with --budget {slot}.{what}={needed}",
-                budget.limit, budget.used
+                "slot `{slot}` has a budget of {} {what}, {} are used and this needs {amount} more; {}",
+                budget.limit,
+                budget.used,
+                written.raise(slot, what, needed)
             )));
         }
         budget.used = needed;

@@ -7,6 +7,7 @@
 mod budget;
 mod effect;
 mod journal;
+mod written;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 pub use budget::{Budget, Budgets};
 pub use effect::{Effect, Impact};
 pub use journal::{Decision, EffectOutcome, Entry, Journal};
+pub use written::{SlotName, Written};
 
 /// Whether changes are made, or only listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -43,6 +45,7 @@ pub type Clock = fn() -> Instant;
 pub struct Gate {
     mode: Mode,
     clock: Clock,
+    written: Written,
     state: Mutex<State>,
 }
 
@@ -52,9 +55,25 @@ struct State {
 }
 
 impl Gate {
-    /// A gate for one run.
+    /// A gate for one run whose grants were written as flags.
     pub fn new(mode: Mode, budgets: Budgets, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { mode, clock, state: Mutex::new(State { budgets, journal: Journal::default() }) })
+        Self::of(mode, budgets, clock, Written::Flags)
+    }
+
+    /// A gate for one run.
+    pub fn of(mode: Mode, budgets: Budgets, clock: Clock, written: Written) -> Arc<Self> {
+        let state = Mutex::new(State { budgets, journal: Journal::default() });
+        Arc::new(Self { mode, clock, written, state })
+    }
+
+    /// How its run's grants were written.
+    pub fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// A slot of a room, for refusals that say what to write.
+    pub fn slot<'a>(&'a self, room: &'a str, name: &'a str) -> SlotName<'a> {
+        self.written.slot(room, name)
     }
 
     /// Whether this run is a rehearsal.
@@ -123,7 +142,7 @@ impl Permit {
     /// # Errors
     /// [`Refusal::OverBudget`]; nothing is counted then, and the effect is journaled as refused.
     pub fn charge(&mut self, what: &'static str, amount: u64) -> Result<(), Refusal> {
-        let charged = self.gate.lock().budgets.charge(&self.slot, what, amount);
+        let charged = self.gate.lock().budgets.charge(&self.slot, what, amount, &self.gate.written);
         if let Err(refusal) = &charged {
             self.outcome = EffectOutcome::refused(refusal);
         }

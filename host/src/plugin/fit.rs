@@ -2,8 +2,8 @@
 
 use super::description::Description;
 use super::error::{did_you_mean, nearest_word};
-use crate::capability::{self, Grants, RoomWords};
-use crate::gate::Budgets;
+use crate::capability::{self, Grants};
+use crate::gate::{Budgets, Written};
 
 /// Something that does not fit.
 #[derive(Debug)]
@@ -18,57 +18,15 @@ pub(crate) struct Misfit {
     pub(crate) lacks: bool,
 }
 
-/// How what is missing would be written: as flags, or as lines of a bundle.
-pub(crate) trait Wording {
-    /// What binds a slot, with words of access beside the first.
-    fn bind(&self, room: &RoomWords, slot: &str, words: &[&str]) -> String;
-    /// What adds words of access to a slot that is bound.
-    fn add(&self, room: &RoomWords, slot: &str, words: &[&str]) -> String;
-    /// A binding, as it was written.
-    fn binding(&self, capability: &str, slot: &str) -> String;
-    /// A budget, as it was written.
-    fn budget(&self, slot: &str, what: &str) -> String;
-}
-
-/// As flags of the command line.
-pub(crate) struct Flags;
-
-impl Wording for Flags {
-    fn bind(&self, room: &RoomWords, slot: &str, words: &[&str]) -> String {
-        format!("add --{} {slot}={}{}", room.name, room.target, comma_before_each(words))
-    }
-
-    fn add(&self, room: &RoomWords, slot: &str, words: &[&str]) -> String {
-        format!("add `{}` to --{} {slot}=...", comma_before_each(words), room.name)
-    }
-
-    fn binding(&self, capability: &str, slot: &str) -> String {
-        format!("--{capability} {slot}=...")
-    }
-
-    fn budget(&self, slot: &str, what: &str) -> String {
-        format!("--budget {slot}.{what}")
-    }
-}
-
-fn comma_before_each(words: &[&str]) -> String {
-    words.iter().map(|word| format!(",{word}")).collect()
-}
-
 /// Everything that does not fit.
-pub(crate) fn misfits(
-    description: &Description,
-    grants: &Grants,
-    budgets: &Budgets,
-    wording: &impl Wording,
-) -> Vec<Misfit> {
-    let mut misfits = lacking(description, grants, wording);
-    misfits.extend(surplus(description, grants, budgets, wording));
+pub(crate) fn misfits(description: &Description, grants: &Grants, budgets: &Budgets, written: &Written) -> Vec<Misfit> {
+    let mut misfits = lacking(description, grants, written);
+    misfits.extend(surplus(description, grants, budgets, written));
     misfits
 }
 
 /// Slots that the plugin needs and that are not bound, or not with the access it asks for: what would grant each.
-fn lacking(description: &Description, grants: &Grants, wording: &impl Wording) -> Vec<Misfit> {
+fn lacking(description: &Description, grants: &Grants, written: &Written) -> Vec<Misfit> {
     let mut misfits = Vec::new();
     for slot in &description.slots {
         let mut lacks = |message: String| {
@@ -89,12 +47,13 @@ fn lacking(description: &Description, grants: &Grants, wording: &impl Wording) -
         match grants.access(room.name, &slot.name) {
             None if slot.optional => {}
             None => {
-                lacks(format!("slot `{}` is not bound ({why}); {}", slot.name, wording.bind(room, &slot.name, &more)));
+                let bind = written.slot(room.name, &slot.name).bind(room.target, &more);
+                lacks(format!("slot `{}` is not bound ({why}); {bind}", slot.name));
             }
             Some(given) => {
                 let missing: Vec<&str> = more.into_iter().filter(|word| !given.contains(word)).collect();
                 if !missing.is_empty() {
-                    let add = wording.add(room, &slot.name, &missing);
+                    let add = written.slot(room.name, &slot.name).with(&missing);
                     lacks(format!("slot `{}` asks for {} ({why}); {add}", slot.name, missing.join(" and ")));
                 }
             }
@@ -104,7 +63,7 @@ fn lacking(description: &Description, grants: &Grants, wording: &impl Wording) -
 }
 
 /// Bindings and budgets that fit no slot of the plugin.
-fn surplus(description: &Description, grants: &Grants, budgets: &Budgets, wording: &impl Wording) -> Vec<Misfit> {
+fn surplus(description: &Description, grants: &Grants, budgets: &Budgets, written: &Written) -> Vec<Misfit> {
     let mut misfits = Vec::new();
     let mut add = |message: String, slot: &str, budget: Option<&str>| {
         misfits.push(Misfit { message, slot: slot.into(), budget: budget.map(Into::into), lacks: false });
@@ -119,7 +78,7 @@ fn surplus(description: &Description, grants: &Grants, budgets: &Budgets, wordin
             [] => format!(
                 "{} has no {capability} slot at all: leave out {}",
                 description.name,
-                wording.binding(capability, name)
+                written.slot(capability, name).place()
             ),
             all => format!(
                 "{} has no {capability} slot `{name}`{}; it has {}",
@@ -131,15 +90,15 @@ fn surplus(description: &Description, grants: &Grants, budgets: &Budgets, wordin
         add(message, name, None);
     }
     for (slot, what, _) in budgets.iter() {
-        let written = wording.budget(slot, what);
+        let place = written.budget(slot, what);
         let Some(asked) = description.slots.iter().find(|asked| asked.name == slot) else {
-            add(format!("{written}: {} has no slot `{slot}`", description.name), slot, Some(what));
+            add(format!("{place}: {} has no slot `{slot}`", description.name), slot, Some(what));
             continue;
         };
         let counted = capability::room(&asked.capability).map_or(&[][..], |room| room.budgets);
         if !counted.contains(&what) {
             let all = counted.iter().map(|what| format!("`{what}`")).collect::<Vec<_>>().join(", ");
-            add(format!("{written}: {} counts {all}", asked.capability), slot, Some(what));
+            add(format!("{place}: {} counts {all}", asked.capability), slot, Some(what));
         }
     }
     misfits

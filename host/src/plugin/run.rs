@@ -16,7 +16,7 @@ use super::limits::Limits;
 use super::load::{Host, Plugin};
 use super::store::Ctx;
 use crate::capability::{Grants, HostFault, Load, Notices, RunContext, States};
-use crate::gate::{Budgets, Gate, Mode};
+use crate::gate::{Budgets, Gate, Mode, Written};
 use crate::policy::units::{Seconds, Size};
 use crate::report::{Collector, Observer, Outcome, PluginId, Report, RunFacts};
 
@@ -34,7 +34,7 @@ const HOSTCALL_BYTES: usize = 64 << 20;
 /// What an operator asked for.
 #[derive(Clone)]
 pub struct Request {
-    /// The task's name; the plugin's when absent.
+    /// The name of a bundle's task; the plugin's when absent.
     pub task: Option<String>,
     /// Run or rehearsal.
     pub mode: Mode,
@@ -68,7 +68,7 @@ impl Host {
         let started = Timestamp::now();
         let clock = Instant::now();
         let (mode, timeout) = (request.mode, request.timeout);
-        let gate = Gate::new(mode, request.budgets.clone(), Instant::now);
+        let gate = Gate::of(mode, request.budgets.clone(), Instant::now, written(&request));
         let task = request.task.as_deref().unwrap_or(&plugin.description().name).to_owned();
         let context = RunContext {
             gate: gate.clone(),
@@ -148,7 +148,7 @@ impl Host {
         request: &Request,
     ) -> Result<(PluginPre<Ctx>, Vec<wit::Argument>), (Outcome, RequestError)> {
         let description = plugin.description();
-        let misfits = fit::misfits(description, &request.grants, &request.budgets, &fit::Flags);
+        let misfits = fit::misfits(description, &request.grants, &request.budgets, &written(request));
         let refused = misfits.iter().any(|misfit| misfit.lacks);
         let mut wrong: Vec<String> = misfits.into_iter().map(|misfit| misfit.message).collect();
         let arguments = super::arguments::parse(description, &request.arguments).unwrap_or_else(|error| {
@@ -166,6 +166,11 @@ impl Host {
         let argument = |(name, value): (String, Value)| wit::Argument { name, value: value.into() };
         Ok((pre, arguments.into_iter().map(argument).collect()))
     }
+}
+
+/// A task has a name of its own in a bundle, where its grants are written.
+fn written(request: &Request) -> Written {
+    request.task.as_deref().map_or(Written::Flags, |task| Written::Task(task.into()))
 }
 
 /// Instantiates and calls. Cancelled by dropping.

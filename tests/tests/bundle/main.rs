@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod mistakes;
+mod refusals;
 mod roles;
 mod running;
 

@@ -73,7 +73,7 @@ async fn postgres_is_kept_up() {
         {"do": "execute", "text": "DELETE FROM t"},
     ]));
     assert_eq!(narrow.kinds(), ["ok", "refused", "refused", "refused", "ok", "refused"]);
-    narrow.answers[1].expect("refused", "add `,table=kept` to it");
+    narrow.answers[1].expect("refused", "add `,table=kept` to --sql");
     narrow.answers[2].expect("refused", "narrows upkeep to single tables");
 
     // A role that may not is told so, where the server would only warn.

@@ -247,7 +247,7 @@ async fn copies_out_and_in_keep_every_field() {
         ]));
         assert_eq!(run.answers[0].text, "3");
         assert_eq!(run.answers[1].text, "integer:1 | text:x,\"y\"\nz\ninteger:2 | text:\ninteger:3 | null");
-        run.answers[2].expect("refused", "add `,table=a` to it");
+        run.answers[2].expect("refused", "add `,table=a` to --sql");
         assert_ne!(run.answers[3].kind, "ok");
         run.answers[4].expect("invalid", "names no column");
         run.answers[5].expect("refused", "is no read");

@@ -282,7 +282,7 @@ async fn a_grant_for_some_tables_leaves_the_others() {
     let shop = Shop::stocked().await;
     let report = shop.run(",maintain,table=public.*", 1, &[]).await;
     assert_eq!(complaints(&report), [("warning".into(), "audit.worst".into(), "skipped: not granted".into())]);
-    assert_says(&report, "skipped: not granted", &["add `,table=audit.worst` to it"]);
+    assert_says(&report, "skipped: not granted", &["add `,table=audit.worst` to --sql"]);
     assert_eq!((shop.dead("bad").await, shop.dead("audit.worst").await), (0, 30_000));
     // Upkeep changes no rows: a budget of none suffices.
     let report = shop.run(",maintain", 0, &["--budget", "database.rows=0"]).await;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::reference::{self, Reference};
 use crate::capability::binding::OneOrMany;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::policy::glob::Globs;
 use crate::policy::units::{Seconds, Size};
 
@@ -169,40 +169,37 @@ impl Grant {
     }
 
     /// Whether the slot has this access.
-    pub(super) fn allows(&self, slot: &str, access: Access) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>, access: Access) -> Result<(), Refusal> {
         if self.access.contains(&access) {
             return Ok(());
         }
         Err(Refusal::NotGranted(match self.target {
-            Target::None => {
-                format!("slot `{slot}` is bound to no engine; add --docker {slot}=unix:///var/run/docker.sock")
-            }
-            _ => format!(
-                "slot `{slot}` does not grant {word}; add `,{word}` to --docker {slot}=...",
-                word = access.word()
-            ),
+            Target::None => format!("slot `{slot}` is bound to no engine; {}", slot.bind(super::SOCKET, &[])),
+            _ => format!("slot `{slot}` does not grant {}; {}", access.word(), slot.with(&[access.word()])),
         }))
     }
 
     /// Whether images of this repository may be pulled, or asked for at their registry.
-    pub(super) fn allows_repository(&self, slot: &str, reference: &Reference) -> Result<(), Refusal> {
+    pub(super) fn allows_repository(&self, slot: SlotName<'_>, reference: &Reference) -> Result<(), Refusal> {
         if !self.image.is_empty() && self.image.matches(&reference.repository) {
             return Ok(());
         }
         Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant the repository {repository}; add `,image={repository}` to --docker {slot}=...",
-            repository = reference.repository
+            "slot `{slot}` does not grant the repository {repository}; {}",
+            slot.with(&[&format!("image={}", reference.repository)]),
+            repository = reference.repository,
         )))
     }
 
     /// Whether the image may be run.
-    pub(super) fn allows_run(&self, slot: &str, image: &Reference) -> Result<(), Refusal> {
+    pub(super) fn allows_run(&self, slot: SlotName<'_>, image: &Reference) -> Result<(), Refusal> {
         self.allows(slot, Access::Run)?;
         if self.run_image.0.contains(image) {
             return Ok(());
         }
         Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant to run {image}; add `,run-image={image}` to --docker {slot}=..."
+            "slot `{slot}` does not grant to run {image}; {}",
+            slot.with(&[&format!("run-image={image}")])
         )))
     }
 
@@ -376,11 +373,11 @@ mod tests {
     fn the_default_grants_nothing() {
         let grant = Grant::default();
         for access in Access::ALL {
-            assert!(grant.allows("engine", access).is_err(), "{access:?}");
+            assert!(grant.allows(SlotName::flag("docker", "engine"), access).is_err(), "{access:?}");
         }
         assert!(grant.access().is_empty() && grant.check().is_err());
-        assert!(grant.allows_repository("engine", &"nginx".parse().unwrap()).is_err());
-        assert!(grant.allows_run("engine", &"nginx".parse().unwrap()).is_err());
+        assert!(grant.allows_repository(SlotName::flag("docker", "engine"), &"nginx".parse().unwrap()).is_err());
+        assert!(grant.allows_run(SlotName::flag("docker", "engine"), &"nginx".parse().unwrap()).is_err());
     }
 
     #[test]
@@ -444,8 +441,12 @@ mod tests {
             ("nginx", false, false),
         ] {
             let reference = image.parse().unwrap();
-            assert_eq!(grant.allows_repository("engine", &reference).is_ok(), pulls, "pull {image}");
-            assert_eq!(grant.allows_run("engine", &reference).is_ok(), runs, "run {image}");
+            assert_eq!(
+                grant.allows_repository(SlotName::flag("docker", "engine"), &reference).is_ok(),
+                pulls,
+                "pull {image}"
+            );
+            assert_eq!(grant.allows_run(SlotName::flag("docker", "engine"), &reference).is_ok(), runs, "run {image}");
         }
     }
 

@@ -19,7 +19,7 @@ use super::{Docker, Grant, State};
 use crate::capability::load::{Held, bytes_of};
 use crate::capability::stream::{Batches, ByteChunks};
 use crate::capability::{Data, Room as _, View};
-use crate::gate::{Effect, Gate, Impact, Permit, Refusal};
+use crate::gate::{Effect, Gate, Impact, Permit, Refusal, SlotName};
 
 /// The engine behind a slot.
 #[derive(Clone)]
@@ -37,9 +37,8 @@ const LONGEST_RUN: Duration = Duration::from_hours(24);
 impl Host for View<'_, State> {
     fn open(&mut self, slot: String) -> Result<Resource<Daemon>, Error> {
         let Some(grant) = self.state.grants.get(&slot).cloned() else {
-            let refusal = Refusal::NotGranted(format!(
-                "slot `{slot}` is not bound; bind it with --docker {slot}=unix:///var/run/docker.sock"
-            ));
+            let bind = self.state.gate.slot(Docker::NAME, &slot).bind(super::SOCKET, &[]);
+            let refusal = Refusal::NotGranted(format!("slot `{slot}` is not bound; {bind}"));
             let effect = Effect::new(Docker::NAME, slot, "open", Impact::Observe, "");
             drop(self.state.gate.enter(effect, Err(refusal.clone())));
             return Err(refusal.into());
@@ -103,8 +102,12 @@ impl Call {
         self.gate.enter(Effect::new(Docker::NAME, Arc::clone(&self.slot), operation, impact, target), verdict)
     }
 
+    fn named(&self) -> SlotName<'_> {
+        self.gate.slot(Docker::NAME, &self.slot)
+    }
+
     fn allows(&self, access: Access) -> Result<(), Refusal> {
-        self.grant.allows(&self.slot, access)
+        self.grant.allows(self.named(), access)
     }
 
     async fn engine(&self) -> Result<Engine, Error> {
@@ -151,7 +154,7 @@ impl Call {
     fn judge(&self, reference: &str, access: Access) -> (Result<Reference, Error>, Result<(), Refusal>) {
         match reference.parse::<Reference>() {
             Ok(reference) => {
-                let verdict = self.allows(access).and_then(|()| self.grant.allows_repository(&self.slot, &reference));
+                let verdict = self.allows(access).and_then(|()| self.grant.allows_repository(self.named(), &reference));
                 (Ok(reference), verdict)
             }
             Err(error) => (Err(Error::Invalid(error)), self.allows(access)),
@@ -408,7 +411,7 @@ impl<T: Send + 'static> HostDaemonWithStore<T> for Data<Docker> {
         let call = Call::new(accessor, &daemon, image.len() + bytes_of(&options.command))?;
         let parsed = image.parse::<Reference>().map_err(Error::Invalid);
         let verdict = match &parsed {
-            Ok(reference) => call.grant.allows_run(&call.slot, reference),
+            Ok(reference) => call.grant.allows_run(call.named(), reference),
             Err(_) => call.allows(Access::Run),
         };
         let shown = format!("{image} {}", options.command.join(" "));
@@ -448,18 +451,17 @@ impl Call {
     /// What a container of `run` may use: what its guest asks for, within the grant.
     fn ceiling(&self, options: &wit::RunOptions) -> Result<Ceiling, Error> {
         let (memory, cpus) = self.grant.run_limits();
-        let over = |what: &str, flag: &str| {
-            Refusal::NotGranted(format!(
-                "slot `{slot}` does not grant so much {what} to a container; raise it with `,{flag}` in --docker {slot}=...",
-                slot = self.slot
-            ))
+        let over = |what: &str, key: &str, value: &str| {
+            let slot = self.named();
+            let set = slot.set(key, value);
+            Refusal::NotGranted(format!("slot `{slot}` does not grant so much {what} to a container; {set}"))
         };
         if let Some(asked) = options.memory.filter(|asked| *asked > memory) {
             let asked = crate::policy::units::Size(asked);
-            return Err(over("memory", &format!("memory={}", asked.to_string().replace(' ', ""))).into());
+            return Err(over("memory", "memory", &asked.to_string().replace(' ', "")).into());
         }
         if options.cpus.is_some_and(|asked| asked.is_nan() || asked > cpus) {
-            return Err(over("CPU", "cpus=N").into());
+            return Err(over("CPU", "cpus", "N").into());
         }
         if options.memory.is_some_and(|asked| asked < 6 << 20) || options.cpus.is_some_and(|asked| asked < 0.01) {
             return Err(Error::Invalid("a container needs 6 MiB of memory and a hundredth of a CPU at least".into()));

@@ -42,6 +42,9 @@ mod bindings {
     pub(super) use self::taskhost::host::docker::*;
 }
 
+/// Where an engine is, unless it is elsewhere.
+const SOCKET: &str = "unix:///var/run/docker.sock";
+
 /// The room.
 pub struct Docker;
 
@@ -63,7 +66,7 @@ impl Room for Docker {
     const ACCESS: &'static [&'static str] = &["read", "pull", "prune", "control", "run"];
     const BUDGETS: &'static [&'static str] = &["images", "containers", "networks", "volumes", "bytes"];
     const TARGET: &'static str = "unix:///PATH|tcp://HOST:PORT";
-    const EXAMPLE: &'static str = "unix:///var/run/docker.sock";
+    const EXAMPLE: &'static str = SOCKET;
     const DESTROYS: &'static [&'static str] = &["prune"];
     const PATHS: &'static [&'static str] = &["ca", "cert", "key", "docker-config"];
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::capability::binding::OneOrMany;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::policy::glob::Globs;
 use crate::policy::path::RelativePath;
 
@@ -85,17 +85,16 @@ impl Grant {
     }
 
     /// Whether the slot may be used in this way at all.
-    pub(super) fn allows(&self, slot: &str, access: Access) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>, access: Access) -> Result<(), Refusal> {
         if self.target.as_os_str().is_empty() {
-            return Err(Refusal::NotGranted(format!(
-                "slot `{slot}` is bound to no directory; add --files {slot}=DIRECTORY"
-            )));
+            let bind = slot.bind("DIRECTORY", &[]);
+            return Err(Refusal::NotGranted(format!("slot `{slot}` is bound to no directory; {bind}")));
         }
         if self.access.contains(&access) {
             return Ok(());
         }
         let word = access.word();
-        Err(Refusal::NotGranted(format!("slot `{slot}` does not grant {word}; add `,{word}` to --files {slot}=...")))
+        Err(Refusal::NotGranted(format!("slot `{slot}` does not grant {word}; {}", slot.with(&[word]))))
     }
 
     /// How the entry stands whose path below the root is `path` and whose name is the last `name` bytes of that, in a
@@ -117,7 +116,7 @@ impl Grant {
     }
 
     /// Whether `path` may be touched.
-    pub(super) fn allows_path(&self, slot: &str, path: &RelativePath) -> Result<(), Refusal> {
+    pub(super) fn allows_path(&self, slot: SlotName<'_>, path: &RelativePath) -> Result<(), Refusal> {
         let mut standing = self.root();
         let mut whole = Vec::new();
         for name in path.names() {
@@ -131,15 +130,17 @@ impl Grant {
             Standing::Granted => Ok(()),
             Standing::Outside if path.names().is_empty() => Ok(()),
             Standing::Outside => Err(Refusal::NotGranted(format!(
-                "slot `{slot}` does not grant `{path}`: it includes {} only; add `,include={path}` to --files {slot}=...",
-                list(self.include.0.written())
+                "slot `{slot}` does not grant `{path}`: it includes {} only; {}",
+                list(self.include.0.written()),
+                slot.with(&[&format!("include={path}")])
             ))),
             Standing::LeftOut if path.names().iter().any(|name| is_marked(name)) => Err(Refusal::NotGranted(format!(
                 "`{path}` is a file that a host is writing; it is gone when that ends"
             ))),
             Standing::LeftOut => Err(Refusal::NotGranted(format!(
-                "slot `{slot}` does not grant `{path}`: it excludes {}; change that in --files {slot}=...",
-                list(self.exclude.0.written())
+                "slot `{slot}` does not grant `{path}`: it excludes {}; change that in {}",
+                list(self.exclude.0.written()),
+                slot.place()
             ))),
         }
     }
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!(grant.access(), Vec::<&str>::new());
         assert!(grant.check().is_err());
         for access in [Access::Read, Access::Write, Access::Delete] {
-            let refusal = grant.allows("logs", access).unwrap_err().to_string();
+            let refusal = grant.allows(SlotName::flag("files", "logs"), access).unwrap_err().to_string();
             assert_eq!(refusal, "slot `logs` is bound to no directory; add --files logs=DIRECTORY");
         }
     }
@@ -190,12 +191,19 @@ mod tests {
         ] {
             let grant = grant(&format!("access = {words:?}"));
             for access in [Access::Read, Access::Write, Access::Delete] {
-                assert_eq!(grant.allows("logs", access).is_ok(), granted.contains(&access), "{words:?} {access:?}");
+                assert_eq!(
+                    grant.allows(SlotName::flag("files", "logs"), access).is_ok(),
+                    granted.contains(&access),
+                    "{words:?} {access:?}"
+                );
             }
             assert_eq!(grant.access(), words);
         }
         assert_eq!(
-            grant("access = [\"read\"]").allows("logs", Access::Delete).unwrap_err().to_string(),
+            grant("access = [\"read\"]")
+                .allows(SlotName::flag("files", "logs"), Access::Delete)
+                .unwrap_err()
+                .to_string(),
             "slot `logs` does not grant delete; add `,delete` to --files logs=..."
         );
     }
@@ -219,7 +227,7 @@ mod tests {
             ("the host's own", "", "a/.taskhost-1.tmp", false),
         ] {
             let grant = grant(settings);
-            let verdict = grant.allows_path("logs", &RelativePath::parse(path).unwrap());
+            let verdict = grant.allows_path(SlotName::flag("files", "logs"), &RelativePath::parse(path).unwrap());
             assert_eq!(verdict.is_ok(), allowed, "{case}: {verdict:?}");
         }
     }
@@ -228,11 +236,14 @@ mod tests {
     fn a_refusal_says_what_would_allow_it() {
         let path = RelativePath::parse("a.txt").unwrap();
         assert_eq!(
-            grant("include = [\"*.log\", \"*.gz\"]").allows_path("logs", &path).unwrap_err().to_string(),
+            grant("include = [\"*.log\", \"*.gz\"]")
+                .allows_path(SlotName::flag("files", "logs"), &path)
+                .unwrap_err()
+                .to_string(),
             "slot `logs` does not grant `a.txt`: it includes `*.log`, `*.gz` only; add `,include=a.txt` to --files logs=..."
         );
         assert_eq!(
-            grant("exclude = \"a.*\"").allows_path("logs", &path).unwrap_err().to_string(),
+            grant("exclude = \"a.*\"").allows_path(SlotName::flag("files", "logs"), &path).unwrap_err().to_string(),
             "slot `logs` does not grant `a.txt`: it excludes `a.*`; change that in --files logs=..."
         );
     }

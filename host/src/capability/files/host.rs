@@ -51,12 +51,15 @@ impl Host for View<'_, State> {
         let slot: Arc<str> = slot.into();
         let target = grant.target().display().to_string();
         let effect = Effect::new(Files::NAME, Arc::clone(&slot), "open", Impact::Observe, &target);
-        let permit = self.state.gate.enter(effect, grant.allows(&slot, Access::Read))?;
+        let permit =
+            self.state.gate.enter(effect, grant.allows(self.state.gate.slot(Files::NAME, &slot), Access::Read))?;
         let root = match self.state.roots.get(&*slot) {
             Some(root) => permit.finish(Ok::<_, Error>(Arc::clone(root)))?,
             None => {
                 let rehearsed = Arc::clone(&self.state.rehearsed);
-                permit.finish(Root::open(Arc::clone(&slot), Arc::clone(&grant), rehearsed).map(Arc::new))?
+                let written = self.state.gate.written().clone();
+                let root = Root::open(Arc::clone(&slot), Arc::clone(&grant), rehearsed);
+                permit.finish(root.map(|root| Arc::new(root.written(written))))?
             }
         };
         self.state.roots.insert(slot.to_string(), Arc::clone(&root));

@@ -8,14 +8,14 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use serde::Deserialize;
 
+use super::MOST_BODY;
 use super::bindings::Method;
 use super::header;
 use super::location::{Location, Wrong};
-use super::{Http, MOST_BODY};
+use crate::capability::Secret;
 use crate::capability::binding::OneOrMany;
 use crate::capability::network::Networks;
-use crate::capability::{Room as _, Secret};
-use crate::gate::{Impact, Refusal};
+use crate::gate::{Impact, Refusal, SlotName};
 use crate::policy::endpoint::HostName;
 use crate::policy::units::{Seconds, Size};
 
@@ -201,17 +201,17 @@ impl Grant {
     }
 
     /// Whether the slot may be used at all.
-    pub(super) fn allows(&self, slot: &str) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>) -> Result<(), Refusal> {
         if self.access.contains(&Access::Get) && !self.target.0.is_empty() {
             return Ok(());
         }
-        Err(Refusal::NotGranted(format!("slot `{slot}` is bound to no address; add --http {slot}=URL")))
+        Err(Refusal::NotGranted(format!("slot `{slot}` is bound to no address; {}", slot.bind("URL", &[]))))
     }
 
     /// Whether the method is granted, at that place where there is one.
     pub(super) fn allows_request(
         &self,
-        slot: &str,
+        slot: SlotName<'_>,
         method: Method,
         location: Option<&Location>,
     ) -> Result<(), Refusal> {
@@ -224,7 +224,8 @@ impl Grant {
             let more = if granted.len() > 3 { ", ..." } else { "" };
             let place = location.place();
             return Err(Refusal::NotGranted(format!(
-                "slot `{slot}` does not grant {place} (it grants {shown}{more}); add --http {slot}={place}"
+                "slot `{slot}` does not grant {place} (it grants {shown}{more}); {}",
+                slot.bind_also(&place)
             )));
         }
         let asks = location.is_some_and(|location| self.is_question(location));
@@ -240,13 +241,13 @@ impl Grant {
             return Ok(());
         }
         let word = needed.word();
-        let or = if needed == Access::Post { " (or `,query=PATH`, where a POST only asks)" } else { "" };
-        Err(Refusal::NotGranted(format!("slot `{slot}` does not grant {word}; add `,{word}` to --http {slot}=...{or}")))
+        let or = if needed == Access::Post { " (or `query=PATH`, where a POST only asks)" } else { "" };
+        Err(Refusal::NotGranted(format!("slot `{slot}` does not grant {word}; {}{or}", slot.with(&[word]))))
     }
 
     /// Whether the host of a granted address may be at `address`.
-    pub(super) fn allows_address(&self, slot: &str, host: &HostName, address: IpAddr) -> Result<(), Refusal> {
-        self.address.allow(Http::NAME, slot, host, address)
+    pub(super) fn allows_address(&self, slot: SlotName<'_>, host: &HostName, address: IpAddr) -> Result<(), Refusal> {
+        self.address.allow(slot, host, address)
     }
 
     /// Whether the grant sets that header, named in lower case.

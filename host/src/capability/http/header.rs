@@ -2,7 +2,7 @@
 //! place or method than the one that was judged, or pass the plugin off as someone else.
 
 use super::bindings::Header;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 
 /// The most headers of one request.
 const COUNT_LIMIT: usize = 64;
@@ -54,14 +54,14 @@ pub(super) fn is_framing(name: &str) -> bool {
 }
 
 /// Whether a plugin may set these, where the grant sets `granted`.
-pub(super) fn allow(slot: &str, headers: &[Header], granted: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+pub(super) fn allow(slot: SlotName<'_>, headers: &[Header], granted: impl Fn(&str) -> bool) -> Result<(), Refusal> {
     for header in headers {
         let name = header.name.to_ascii_lowercase();
         let refused = |why: String| Err(Refusal::NotGranted(why));
         if name == "authorization" {
             return refused(format!(
-                "a plugin cannot set `authorization`; credentials come with the grant: add `,bearer=env:NAME` or \
-                 `,basic=USER:env:NAME` to --http {slot}=..."
+                "a plugin cannot set `authorization`; credentials come with the grant: {} (or basic=USER:env:NAME)",
+                slot.with(&["bearer=env:NAME"])
             ));
         }
         let steers = STEERING.contains(&name.as_str()) || STEERING_PREFIXES.iter().any(|of| name.starts_with(of));
@@ -130,13 +130,16 @@ mod tests {
             "Sec-Fetch-Site",
             "x-api-key",
         ] {
-            let verdict = allow("s", &[header("accept", "*/*"), header(name, "x")], |name| name == "x-api-key");
+            let verdict = allow(SlotName::flag("http", "s"), &[header("accept", "*/*"), header(name, "x")], |name| {
+                name == "x-api-key"
+            });
             assert!(verdict.is_err(), "{name}");
         }
         for name in ["Accept", "Content-Type", "If-None-Match", "X-Grafana-Org-Id", "Cookie", "User-Agent", "Range"] {
-            assert_eq!(allow("s", &[header(name, "x")], |_| false), Ok(()), "{name}");
+            assert_eq!(allow(SlotName::flag("http", "s"), &[header(name, "x")], |_| false), Ok(()), "{name}");
         }
-        let refusal = allow("s", &[header("authorization", "x")], |_| false).unwrap_err().to_string();
+        let refusal =
+            allow(SlotName::flag("http", "s"), &[header("authorization", "x")], |_| false).unwrap_err().to_string();
         assert!(refusal.contains("add `,bearer=env:NAME`"), "{refusal}");
     }
 

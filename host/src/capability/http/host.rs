@@ -26,7 +26,7 @@ impl Host for View<'_, State> {
 
     fn bases(&mut self, slot: String) -> Result<Vec<String>, Error> {
         let granted = self.state.slots.get(&slot).cloned().unwrap_or_default();
-        let verdict = granted.grant.allows(&slot);
+        let verdict = granted.grant.allows(self.state.gate.slot(Http::NAME, &slot));
         let mut permit = self.state.gate.enter(Effect::new(Http::NAME, slot, "bases", Impact::Observe, ""), verdict)?;
         let bases = granted.grant.bases();
         permit.rows(bases.len() as u64);

@@ -21,7 +21,7 @@ use super::pattern::Pattern;
 use super::target::Target;
 use crate::capability::Secret;
 use crate::capability::binding::OneOrMany;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::policy::units::Seconds;
 
 /// What an operator bound to a slot. The default grants nothing.
@@ -128,38 +128,41 @@ impl Grant {
     }
 
     /// Whether the slot may be used in this way at all.
-    pub(super) fn allows(&self, slot: &str, access: Access) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>, access: Access) -> Result<(), Refusal> {
         let refused = |reason| Err(Refusal::NotGranted(reason));
         if self.target.expose().is_empty() {
-            return refused(format!("slot `{slot}` is bound to nothing; add --redis {slot}=redis://HOST"));
+            return refused(format!("slot `{slot}` is bound to nothing; {}", slot.bind("redis://HOST", &[])));
         }
         if self.has(access) {
             return Ok(());
         }
         let word = access.word();
-        let settings = if access == Access::Write && self.key.0.is_empty() { "write,key=PATTERN" } else { word };
-        refused(format!("slot `{slot}` does not grant {word}; add `,{settings}` to --redis {slot}=..."))
+        let no_keys = access == Access::Write && self.key.0.is_empty();
+        let add = if no_keys { slot.with(&[word, "key=PATTERN"]) } else { slot.with(&[word]) };
+        refused(format!("slot `{slot}` does not grant {word}; {add}"))
     }
 
     /// Whether all of `keys` may be touched in this way.
-    pub(super) fn allows_keys(&self, slot: &str, access: Access, keys: &[Vec<u8>]) -> Result<(), Refusal> {
+    pub(super) fn allows_keys(&self, slot: SlotName<'_>, access: Access, keys: &[Vec<u8>]) -> Result<(), Refusal> {
         self.allows(slot, access)?;
         let Some(key) = keys.iter().find(|key| !self.grants_key(key)) else { return Ok(()) };
         let granted = self.key.0.iter().map(|pattern| format!("`{}`", pattern.written())).collect::<Vec<_>>();
         Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant the key `{}`: it grants {} only; add a `,key=PATTERN` to --redis {slot}=...",
+            "slot `{slot}` does not grant the key `{}`: it grants {} only; {}",
             super::shown::key(key),
-            granted.join(", ")
+            granted.join(", "),
+            slot.with(&["key=PATTERN"])
         )))
     }
 
     /// The database that a guest asks for, or the URL's.
-    pub(super) fn allows_database(&self, slot: &str, asked: u32, own: u32) -> Result<(), Refusal> {
+    pub(super) fn allows_database(&self, slot: SlotName<'_>, asked: u32, own: u32) -> Result<(), Refusal> {
         if asked == own || self.database.0.contains(&asked) {
             return Ok(());
         }
         Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant database {asked}; add `,database={asked}` to --redis {slot}=..."
+            "slot `{slot}` does not grant database {asked}; {}",
+            slot.with(&[&format!("database={asked}")])
         )))
     }
 }
@@ -211,7 +214,7 @@ mod tests {
         assert!(grant.words().is_empty());
         assert!(grant.check().is_err());
         for access in [Access::Read, Access::Write, Access::Admin] {
-            let refusal = grant.allows("cache", access).unwrap_err().to_string();
+            let refusal = grant.allows(SlotName::flag("redis", "cache"), access).unwrap_err().to_string();
             assert_eq!(refusal, "slot `cache` is bound to nothing; add --redis cache=redis://HOST");
         }
         assert!(!grant.grants_script(b"e0e1f9fabfc9d4800c877a703b823ac0578ff8db"));
@@ -233,7 +236,7 @@ mod tests {
             ("write is not admin", "access = [\"read\", \"write\"]\nkey = \"*\"", Admin, "a", false),
             ("no access at all", "access = []", Read, "a", false),
         ] {
-            let verdict = grant(settings).allows_keys("cache", access, &keys(&[key]));
+            let verdict = grant(settings).allows_keys(SlotName::flag("redis", "cache"), access, &keys(&[key]));
             assert_eq!(verdict.is_ok(), allowed, "{case}: {verdict:?}");
         }
     }
@@ -263,10 +266,11 @@ mod tests {
                 "access = [\"read\"]\nkey = [\"a:*\", \"b\"]",
                 Access::Read,
                 "c\n",
-                "slot `cache` does not grant the key `c\\n`: it grants `a:*`, `b` only; add a `,key=PATTERN` to --redis cache=...",
+                "slot `cache` does not grant the key `c\\n`: it grants `a:*`, `b` only; add `,key=PATTERN` to --redis cache=...",
             ),
         ] {
-            let refusal = grant(settings).allows_keys("cache", access, &keys(&[key])).unwrap_err();
+            let refusal =
+                grant(settings).allows_keys(SlotName::flag("redis", "cache"), access, &keys(&[key])).unwrap_err();
             assert_eq!(refusal.to_string(), message);
         }
     }
@@ -276,10 +280,10 @@ mod tests {
         let grant = grant("access = [\"read\"]\ndatabase = [\"5\"]");
         let own = grant.target().unwrap().database;
         for (asked, allowed) in [(2, true), (5, true), (0, false)] {
-            assert_eq!(grant.allows_database("cache", asked, own).is_ok(), allowed, "{asked}");
+            assert_eq!(grant.allows_database(SlotName::flag("redis", "cache"), asked, own).is_ok(), allowed, "{asked}");
         }
         assert_eq!(
-            grant.allows_database("cache", 0, own).unwrap_err().to_string(),
+            grant.allows_database(SlotName::flag("redis", "cache"), 0, own).unwrap_err().to_string(),
             "slot `cache` does not grant database 0; add `,database=0` to --redis cache=..."
         );
     }

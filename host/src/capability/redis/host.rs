@@ -48,8 +48,9 @@ impl Host for View<'_, State> {
             target.database = database.unwrap_or(own);
             (target, own)
         });
-        let verdict = grant.allows(&slot, Access::Read).and_then(|()| match &target {
-            Ok((target, own)) => grant.allows_database(&slot, target.database, *own),
+        let named = self.state.gate.slot(Redis::NAME, &slot);
+        let verdict = grant.allows(named, Access::Read).and_then(|()| match &target {
+            Ok((target, own)) => grant.allows_database(named, target.database, *own),
             Err(reason) => Err(Refusal::NotGranted(reason.clone())),
         });
         let shown = target.as_ref().map(|(target, _)| target.to_string()).unwrap_or_default();
@@ -95,7 +96,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Data<Redis> {
     ) -> Result<Streamed, Error> {
         let call = Call::new(accessor, &store, options.pattern.as_ref().map_or(0, Vec::len))?;
         let target = options.pattern.as_deref().map(shown::key).unwrap_or_default();
-        let mut permit = call.enter("scan", Impact::Observe, &target, call.grant.allows(&call.slot, Access::Read))?;
+        let mut permit = call.enter("scan", Impact::Observe, &target, call.grant.allows(call.named(), Access::Read))?;
         let scan = call.scan(options);
         let place = match scan.check() {
             Ok(()) => scan.place().await,

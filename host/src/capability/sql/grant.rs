@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::capability::Secret;
 use crate::capability::binding::OneOrMany;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::policy::units::Seconds;
 
 /// What an operator bound to a slot. The default grants nothing.
@@ -286,28 +286,28 @@ impl Grant {
     ///
     /// # Errors
     /// What would allow it.
-    pub(crate) fn allows_read(&self) -> Result<(), Refusal> {
-        self.needs(Access::Read)
+    pub(crate) fn allows_read(&self, slot: SlotName<'_>) -> Result<(), Refusal> {
+        self.needs(slot, Access::Read)
     }
 
     /// Whether every one of `tables` may be changed.
     ///
     /// # Errors
     /// What would allow it.
-    pub(crate) fn allows_write(&self, tables: &[TableName]) -> Result<(), Refusal> {
-        self.needs(Access::Write)?;
-        tables.iter().try_for_each(|table| self.grants_table(table, "write"))
+    pub(crate) fn allows_write(&self, slot: SlotName<'_>, tables: &[TableName]) -> Result<(), Refusal> {
+        self.needs(slot, Access::Write)?;
+        tables.iter().try_for_each(|table| self.grants_table(slot, table, "write"))
     }
 
     /// Whether upkeep of `table`, or of the whole database, is granted. Without any `table=` it is granted on all.
     ///
     /// # Errors
     /// What would allow it.
-    pub(crate) fn allows_maintain(&self, table: Option<&TableName>) -> Result<(), Refusal> {
-        self.needs(Access::Maintain)?;
+    pub(crate) fn allows_maintain(&self, slot: SlotName<'_>, table: Option<&TableName>) -> Result<(), Refusal> {
+        self.needs(slot, Access::Maintain)?;
         match table {
             _ if self.table.0.is_empty() => Ok(()),
-            Some(table) => self.grants_table(table, "maintain"),
+            Some(table) => self.grants_table(slot, table, "maintain"),
             None => refused(
                 "the grant's table= narrows upkeep to single tables, and this is for the whole database; \
                  name a table, or leave table= out",
@@ -319,25 +319,26 @@ impl Grant {
     ///
     /// # Errors
     /// What would allow it.
-    pub(crate) fn allows_scratch(&self) -> Result<(), Refusal> {
-        self.needs(Access::Scratch)
+    pub(crate) fn allows_scratch(&self, slot: SlotName<'_>) -> Result<(), Refusal> {
+        self.needs(slot, Access::Scratch)
     }
 
-    fn needs(&self, access: Access) -> Result<(), Refusal> {
+    fn needs(&self, slot: SlotName<'_>, access: Access) -> Result<(), Refusal> {
         if self.has(access) {
             return Ok(());
         }
-        refused(format!("the grant has no {0} access; add `,{0}` to it", access.word()))
+        refused(format!("the grant has no {} access; {}", access.word(), slot.with(&[access.word()])))
     }
 
-    fn grants_table(&self, table: &TableName, access: &str) -> Result<(), Refusal> {
+    fn grants_table(&self, slot: SlotName<'_>, table: &TableName, access: &str) -> Result<(), Refusal> {
         if self.is_system_table(table) {
             return refused(format!("`{table}` belongs to the database system, and no grant reaches it"));
         }
         if self.table.0.iter().any(|granted| self.covers(granted, table)) {
             return Ok(());
         }
-        refused(format!("the grant names no table `{table}` for {access}; add `,table={table}` to it"))
+        let add = slot.with(&[&format!("table={table}")]);
+        refused(format!("the grant names no table `{table}` for {access}; {add}"))
     }
 
     /// A name without a schema stands in the default one, on both sides.

@@ -140,7 +140,8 @@ async fn end_of(end: oneshot::Receiver<Result<u64, Error>>) -> wasmtime::Result<
 impl wit::Host for View<'_, State> {
     fn open(&mut self, slot: String) -> Result<Resource<Database>, Error> {
         let Some(bound) = self.state.slots.get(&slot).cloned() else {
-            let refusal = Refusal::NotGranted(format!("slot `{slot}` is not bound; bind it with --sql {slot}=URL"));
+            let bind = self.state.gate.slot(Sql::NAME, &slot).bind("URL", &[]);
+            let refusal = Refusal::NotGranted(format!("slot `{slot}` is not bound; {bind}"));
             let effect = Effect::new(Sql::NAME, slot, "open", Impact::Observe, "");
             drop(self.state.gate.enter(effect, Err(refusal.clone())));
             return Err(refusal.into());
@@ -176,7 +177,11 @@ impl wit::HostTransaction for View<'_, State> {
 impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
     async fn server(accessor: &Accessor<T, Self>, this: Resource<Database>) -> Result<wit::Server, Error> {
         let database = database(accessor, &this)?;
-        let verdict = if database.slot.grant.words().is_empty() { database.slot.grant.allows_read() } else { Ok(()) };
+        let verdict = if database.slot.grant.words().is_empty() {
+            database.slot.grant.allows_read(database.slot.named())
+        } else {
+            Ok(())
+        };
         let permit = database.slot.enter("server", Impact::Observe, "", verdict)?;
         let result = async {
             let purpose = if database.scratch.is_some() { Purpose::Scratch } else { Purpose::Read };
@@ -228,7 +233,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
         let database = database(accessor, &this)?;
         let words = database.slot.grant.words();
         let verdict = match &database.scratch {
-            None if !words.contains(&"write") => database.slot.grant.allows_read(),
+            None if !words.contains(&"write") => database.slot.grant.allows_read(database.slot.named()),
             _ => Ok(()),
         };
         let permit = database.slot.enter("begin", Impact::Observe, "", verdict)?;
@@ -262,7 +267,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
         let slot = database.slot;
         let verdict = match database.scratch {
             Some(_) => Err(Refusal::NotGranted("a scratch database makes no further ones".into())),
-            None => slot.grant.allows_scratch(),
+            None => slot.grant.allows_scratch(slot.named()),
         };
         let permit = slot.enter("scratch", Impact::Observe, "a throw-away database", verdict)?;
         let scratch = permit.finish(ScratchDatabase::create(&slot).await)?;
@@ -321,7 +326,7 @@ impl<T: Send + 'static> wit::HostDatabaseWithStore<T> for Data<Sql> {
                 Err(Refusal::NotGranted("leave the database's name out in a scratch database".into())),
             ),
             true => (Impact::Observe, Ok(())),
-            false => (Impact::Change, slot.grant.allows_write(std::slice::from_ref(&target))),
+            false => (Impact::Change, slot.grant.allows_write(slot.named(), std::slice::from_ref(&target))),
         };
         let mut permit = slot.enter("copy-in", impact, &target.to_string(), verdict)?;
         if columns.is_empty() {

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 
 /// What an operator bound to a slot. The default grants nothing.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -60,15 +60,12 @@ impl Grant {
     }
 
     /// Whether that access is granted.
-    pub(super) fn allows(&self, slot: &str, access: Access) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>, access: Access) -> Result<(), Refusal> {
         if self.access.contains(&access) {
             return Ok(());
         }
-        Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant {}; add `,{}` to --state {slot}=...",
-            access.word(),
-            access.word()
-        )))
+        let word = access.word();
+        Err(Refusal::NotGranted(format!("slot `{slot}` does not grant {word}; {}", slot.with(&[word]))))
     }
 
     /// The file.
@@ -93,7 +90,7 @@ mod tests {
     #[test]
     fn the_default_allows_nothing() {
         for access in [Access::Read, Access::Write] {
-            let refusal = Grant::default().allows("memory", access).unwrap_err().to_string();
+            let refusal = Grant::default().allows(SlotName::flag("state", "memory"), access).unwrap_err().to_string();
             assert!(refusal.contains(&format!("add `,{}` to --state memory=...", access.word())), "{refusal}");
         }
         assert!(Grant::default().check().is_err());

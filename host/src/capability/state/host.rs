@@ -48,7 +48,7 @@ impl Call {
 
     fn enter(&self, operation: &'static str, impact: Impact, target: &str) -> Result<Permit, Error> {
         let access = if impact == Impact::Observe { Access::Read } else { Access::Write };
-        let verdict = self.grant.allows(&self.slot, access);
+        let verdict = self.grant.allows(self.gate.slot(State::NAME, &self.slot), access);
         Ok(self.gate.enter(Effect::new(State::NAME, self.slot.as_str(), operation, impact, target), verdict)?)
     }
 

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use crate::capability::binding::OneOrMany;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::policy::glob::Globs;
 
 /// What an operator bound to a slot. The default grants nothing.
@@ -78,20 +78,16 @@ impl Grant {
     }
 
     /// Whether that access is granted.
-    pub(super) fn allows(&self, slot: &str, access: Access) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>, access: Access) -> Result<(), Refusal> {
         if self.target.is_none() {
-            return Err(Refusal::NotGranted(format!(
-                "slot `{slot}` is bound to no machine; add --system {slot}=local"
-            )));
+            let bind = slot.bind("local", &[]);
+            return Err(Refusal::NotGranted(format!("slot `{slot}` is bound to no machine; {bind}")));
         }
         if self.access.contains(&access) {
             return Ok(());
         }
-        Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant {}; add `,{}` to --system {slot}=...",
-            access.word(),
-            access.word()
-        )))
+        let word = access.word();
+        Err(Refusal::NotGranted(format!("slot `{slot}` does not grant {word}; {}", slot.with(&[word]))))
     }
 
     /// Whether what is mounted at `point`, an absolute path in bytes, may be seen.
@@ -166,7 +162,7 @@ mod tests {
         assert_eq!(grant.words(), Vec::<&str>::new());
         assert!(grant.check().is_err());
         for access in [Access::Read, Access::Processes] {
-            let refusal = grant.allows("machine", access).unwrap_err().to_string();
+            let refusal = grant.allows(SlotName::flag("system", "machine"), access).unwrap_err().to_string();
             assert_eq!(refusal, "slot `machine` is bound to no machine; add --system machine=local");
         }
         assert!(!grant.shows_mount(b"/") && !grant.shows_mount(b"/srv") && !grant.shows_interface("eth0"));
@@ -175,11 +171,11 @@ mod tests {
     #[test]
     fn reading_does_not_grant_the_processes() {
         let read = grant("");
-        assert!(read.allows("machine", Access::Read).is_ok());
-        let refusal = read.allows("machine", Access::Processes).unwrap_err().to_string();
+        assert!(read.allows(SlotName::flag("system", "machine"), Access::Read).is_ok());
+        let refusal = read.allows(SlotName::flag("system", "machine"), Access::Processes).unwrap_err().to_string();
         assert_eq!(refusal, "slot `machine` does not grant processes; add `,processes` to --system machine=...");
         let both: Grant = toml::from_str("target = 'local'\naccess = ['processes', 'read']").unwrap();
-        assert!(both.allows("machine", Access::Processes).is_ok());
+        assert!(both.allows(SlotName::flag("system", "machine"), Access::Processes).is_ok());
         assert_eq!(both.words(), Access::WORDS);
     }
 

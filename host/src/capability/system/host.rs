@@ -51,7 +51,7 @@ impl Call {
     }
 
     fn enter(&self, operation: &'static str, access: Access, over_ms: u32) -> Result<Permit, Error> {
-        let verdict = self.grant.allows(&self.slot, access);
+        let verdict = self.grant.allows(self.gate.slot(System::NAME, &self.slot), access);
         let over = format!("over {over_ms} ms");
         let effect = Effect::new(System::NAME, self.slot.as_str(), operation, Impact::Observe, &over);
         Ok(self.gate.enter(effect, verdict)?)

@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Tls;
 use super::bindings::Starttls;
-use crate::capability::Room as _;
 use crate::capability::binding::OneOrMany;
 use crate::capability::network::Networks;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::policy::endpoint::{EndpointPattern, HostName, HostPattern};
 use crate::policy::units::Seconds;
 
@@ -94,15 +92,16 @@ impl Grant {
     }
 
     /// Whether the slot may be used at all.
-    pub(super) fn allows(&self, slot: &str) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>) -> Result<(), Refusal> {
         if self.access.contains(&Access::Connect) && !self.target.0.is_empty() {
             return Ok(());
         }
-        Err(Refusal::NotGranted(format!("slot `{slot}` is bound to no endpoint; add --tls {slot}=HOST:PORT")))
+        let bind = slot.bind("HOST:PORT", &[]);
+        Err(Refusal::NotGranted(format!("slot `{slot}` is bound to no endpoint; {bind}")))
     }
 
     /// Whether the endpoint is among the targets.
-    pub(super) fn allows_endpoint(&self, slot: &str, endpoint: &Endpoint) -> Result<(), Refusal> {
+    pub(super) fn allows_endpoint(&self, slot: SlotName<'_>, endpoint: &Endpoint) -> Result<(), Refusal> {
         self.allows(slot)?;
         let mut named = self.target.0.iter().filter(|target| target.endpoint.matches(&endpoint.host, endpoint.port));
         if named.clone().any(|target| target.starttls == endpoint.starttls) {
@@ -110,13 +109,14 @@ impl Grant {
         }
         let instead = named.next().map(|target| format!(" (it grants {target})")).unwrap_or_default();
         Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant {endpoint}{instead}; add --tls {slot}={endpoint}"
+            "slot `{slot}` does not grant {endpoint}{instead}; {}",
+            slot.bind_also(&endpoint.to_string())
         )))
     }
 
     /// Whether the host of a granted endpoint may be at `address`.
-    pub(super) fn allows_address(&self, slot: &str, host: &HostName, address: IpAddr) -> Result<(), Refusal> {
-        self.address.allow(Tls::NAME, slot, host, address)
+    pub(super) fn allows_address(&self, slot: SlotName<'_>, host: &HostName, address: IpAddr) -> Result<(), Refusal> {
+        self.address.allow(slot, host, address)
     }
 }
 
@@ -195,11 +195,11 @@ mod tests {
         assert_eq!(grant.access(), Vec::<&str>::new());
         assert!(grant.check().is_err());
         assert_eq!(grant.endpoints(), []);
-        let refusal = grant.allows("endpoints").unwrap_err().to_string();
+        let refusal = grant.allows(SlotName::flag("tls", "endpoints")).unwrap_err().to_string();
         assert_eq!(refusal, "slot `endpoints` is bound to no endpoint; add --tls endpoints=HOST:PORT");
-        assert!(grant.allows_endpoint("endpoints", &endpoint("example.org:443")).is_err());
+        assert!(grant.allows_endpoint(SlotName::flag("tls", "endpoints"), &endpoint("example.org:443")).is_err());
         let name: HostName = "example.org".parse().unwrap();
-        assert!(grant.allows_address("endpoints", &name, [127, 0, 0, 1].into()).is_err());
+        assert!(grant.allows_address(SlotName::flag("tls", "endpoints"), &name, [127, 0, 0, 1].into()).is_err());
     }
 
     #[test]
@@ -230,7 +230,9 @@ mod tests {
             ),
             ("127.0.0.1:443", Some("slot `s` does not grant 127.0.0.1:443; add --tls s=127.0.0.1:443")),
         ] {
-            let verdict = grant.allows_endpoint("s", &endpoint(asked)).map_err(|refusal| refusal.to_string());
+            let verdict = grant
+                .allows_endpoint(SlotName::flag("tls", "s"), &endpoint(asked))
+                .map_err(|refusal| refusal.to_string());
             assert_eq!(verdict.err().as_deref(), refused, "{asked}");
         }
     }
@@ -259,10 +261,13 @@ mod tests {
             ("169.254.169.254", "169.254.169.254", true),
             ("172.16.0.1", "172.16.0.2", false),
         ] {
-            let verdict = grant.allows_address("s", &host.parse().unwrap(), address.parse().unwrap());
+            let verdict =
+                grant.allows_address(SlotName::flag("tls", "s"), &host.parse().unwrap(), address.parse().unwrap());
             assert_eq!(verdict.is_ok(), allowed, "{host} at {address}");
         }
-        let refusal = grant.allows_address("s", &"example.org".parse().unwrap(), [127, 0, 0, 1].into()).unwrap_err();
+        let refusal = grant
+            .allows_address(SlotName::flag("tls", "s"), &"example.org".parse().unwrap(), [127, 0, 0, 1].into())
+            .unwrap_err();
         assert_eq!(
             refusal.to_string(),
             "example.org resolves to 127.0.0.1, a loopback address; if that is meant, add `,address=127.0.0.1` to \

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::grant::Endpoint;
 use super::{Grant, State, Tls};
 use crate::capability::{Data, Room as _, View};
-use crate::gate::{Effect, Gate, Impact, Permit};
+use crate::gate::{Effect, Gate, Impact, Permit, SlotName};
 use crate::policy::endpoint::HostName;
 
 impl Host for View<'_, State> {
@@ -21,7 +21,7 @@ impl Host for View<'_, State> {
 
     fn endpoints(&mut self, slot: String) -> Result<Vec<bindings::Endpoint>, Error> {
         let grant = self.state.grants.get(&slot).cloned().unwrap_or_default();
-        let verdict = grant.allows(&slot);
+        let verdict = grant.allows(self.state.gate.slot(Tls::NAME, &slot));
         let mut permit =
             self.state.gate.enter(Effect::new(Tls::NAME, slot, "endpoints", Impact::Observe, ""), verdict)?;
         let endpoints = grant.endpoints();
@@ -63,6 +63,10 @@ impl Call {
         }
     }
 
+    fn named(&self) -> SlotName<'_> {
+        self.gate.slot(Tls::NAME, &self.slot)
+    }
+
     pub(super) async fn connect(
         &self,
         asked: bindings::Endpoint,
@@ -75,8 +79,8 @@ impl Call {
             target = format!("{target} as {name}");
         }
         let verdict = match &endpoint {
-            Ok(endpoint) => self.grant.allows_endpoint(&self.slot, endpoint),
-            Err(_) => self.grant.allows(&self.slot),
+            Ok(endpoint) => self.grant.allows_endpoint(self.named(), endpoint),
+            Err(_) => self.grant.allows(self.named()),
         };
         let effect = Effect::new(Tls::NAME, self.slot.as_str(), "connect", Impact::Observe, &target);
         let mut permit = self.gate.enter(effect, verdict)?;
@@ -105,7 +109,7 @@ impl Call {
         let mut allowed = Vec::new();
         let mut verdict = Ok(());
         for address in found {
-            match self.grant.allows_address(&self.slot, &request.endpoint.host, address) {
+            match self.grant.allows_address(self.named(), &request.endpoint.host, address) {
                 Ok(()) => allowed.push(address),
                 refusal => verdict = verdict.and(refusal),
             }

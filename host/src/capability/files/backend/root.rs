@@ -18,17 +18,21 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
+use super::super::Files;
 use super::super::bindings::{Kind, Space};
 use super::super::error::Error;
 use super::super::grant::Grant;
 use super::rehearsed::{Fate, Rehearsed};
 use super::{count, kind, not_a_file};
+use crate::capability::Room as _;
+use crate::gate::{SlotName, Written};
 use crate::policy::path::RelativePath;
 
 /// The directory behind a slot, held open.
 pub(in super::super) struct Root {
     slot: Arc<str>,
     grant: Arc<Grant>,
+    written: Written,
     dir: Arc<Dir>,
     volume: Volume,
     rehearsed: Arc<Rehearsed>,
@@ -90,7 +94,17 @@ impl Root {
         };
         let dir = Dir::open_ambient_dir(target, ambient_authority()).map_err(|error| failed(&error))?;
         let volume = Volume::of(&dir).map_err(|error| failed(&error))?;
-        Ok(Self { slot, grant, dir: Arc::new(dir), volume, rehearsed })
+        Ok(Self { slot, grant, written: Written::default(), dir: Arc::new(dir), volume, rehearsed })
+    }
+
+    /// The same, of a grant that was written in this way.
+    pub(in super::super) fn written(self, written: Written) -> Self {
+        Self { written, ..self }
+    }
+
+    /// For refusals.
+    fn named(&self) -> SlotName<'_> {
+        self.written.slot(Files::NAME, &self.slot)
     }
 
     /// cap-std's own handle, to see what it refuses where nothing is checked before.
@@ -191,7 +205,7 @@ impl Root {
         let mut place =
             Place { parent: dir, name: name.to_vec(), path: resolved.join(name), fate: None, in_thought: false };
         if resolved != parent {
-            self.grant.allows_path(&self.slot, &place.path)?;
+            self.grant.allows_path(self.named(), &place.path)?;
         }
         place.fate = self.rehearsed.fate(&place);
         Ok(place)
@@ -205,7 +219,7 @@ impl Root {
         }
         let path = above.path.join(name);
         let mut place = Place { parent: above.parent, name: name.to_vec(), path, fate: None, in_thought: true };
-        self.grant.allows_path(&self.slot, &place.path)?;
+        self.grant.allows_path(self.named(), &place.path)?;
         place.fate = Some(self.rehearsed.fate(&place).unwrap_or(Fate::Gone));
         Ok(place)
     }
@@ -217,7 +231,7 @@ impl Root {
         let place = match kind(&stat) {
             Kind::Symlink => {
                 let resolved = self.resolve(path, path)?;
-                self.grant.allows_path(&self.slot, &resolved)?;
+                self.grant.allows_path(self.named(), &resolved)?;
                 self.place(&resolved, &mut LastDirectory::default())?
             }
             Kind::File => place,

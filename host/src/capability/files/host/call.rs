@@ -17,7 +17,7 @@ use super::super::tasks::{CallPlace, StreamPlace, Ticket};
 use super::{Directory, READ_ALL_LIMIT, settle};
 use crate::capability::load::Held;
 use crate::capability::{Data, Room as _, View};
-use crate::gate::{Effect, Gate, Impact, Permit, Refusal};
+use crate::gate::{Effect, Gate, Impact, Permit, Refusal, SlotName};
 use crate::policy::path::RelativePath;
 
 /// What one call needs of the state, taken out of the store so that others may run meanwhile.
@@ -65,6 +65,10 @@ impl Call {
         self.ticket.clone()
     }
 
+    pub(super) fn named(&self) -> SlotName<'_> {
+        self.gate.slot(Files::NAME, &self.slot)
+    }
+
     pub(super) fn enter(
         &self,
         operation: &'static str,
@@ -73,14 +77,14 @@ impl Call {
         target: &str,
         verdict: Result<(), Refusal>,
     ) -> Result<Permit, Refusal> {
-        let verdict = access.iter().try_for_each(|access| self.grant.allows(&self.slot, *access)).and(verdict);
+        let verdict = access.iter().try_for_each(|access| self.grant.allows(self.named(), *access)).and(verdict);
         self.gate.enter(Effect::new(Files::NAME, Arc::clone(&self.slot), operation, impact, target), verdict)
     }
 
     /// Whether the grant allows `text` as a path; one that is malformed is no matter of the grant.
     pub(super) fn judge(&self, text: &str) -> (Result<(), Refusal>, Result<RelativePath, Error>) {
         match RelativePath::parse(text) {
-            Ok(path) => (self.grant.allows_path(&self.slot, &path), Ok(path)),
+            Ok(path) => (self.grant.allows_path(self.named(), &path), Ok(path)),
             Err(error) if error.escapes() => (Err(Refusal::NotGranted(error.to_string())), Err(error.into())),
             Err(error) => (Ok(()), Err(error.into())),
         }

@@ -46,7 +46,7 @@ impl Place {
         } else {
             format!("{} ms", total.as_millis())
         };
-        if self.patience.of_guest { shown } else { format!("{shown}; `,timeout=` allows more") }
+        if self.patience.of_guest { shown } else { format!("{shown}; `timeout` allows more") }
     }
 
     pub(super) fn unreached(&self, unreached: &Unreached) -> Error {
@@ -86,7 +86,7 @@ impl Place {
             }
             rustls::Error::InvalidMessage(_) => format!("{name} does not speak TLS"),
             rustls::Error::AlertReceived(A::CertificateRequired) => {
-                format!("{name} asks for a client certificate, and got none; add `,cert=PATH,key=PATH`")
+                format!("{name} asks for a client certificate, and got none; the grant's `cert` and `key` name one")
             }
             rustls::Error::AlertReceived(A::NoApplicationProtocol) => format!("{name} does not offer HTTP/1.1"),
             rustls::Error::AlertReceived(alert) => format!("{name}: the server ended TLS with the alert {alert:?}"),
@@ -100,7 +100,7 @@ impl Place {
         let name = &self.name;
         match (self.broken(error), identified) {
             (Error::Unavailable(_), Identified::Asked) => Error::Tls(format!(
-                "{name} asks for a client certificate, and closed the connection; add `,cert=PATH,key=PATH`"
+                "{name} asks for a client certificate, and closed the connection; the grant's `cert` and `key` name one"
             )),
             (Error::Unavailable(_), Identified::Presented) => Error::Tls(format!(
                 "{name} closed the connection after the client certificate was presented; it may not accept it"

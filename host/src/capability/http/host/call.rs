@@ -15,7 +15,7 @@ use super::super::tasks::Ticket;
 use super::super::{Http, Slot, State, header};
 use crate::capability::Room as _;
 use crate::capability::load::Held;
-use crate::gate::{Effect, Gate, Impact, Permit, Refusal, micros};
+use crate::gate::{Effect, Gate, Impact, Permit, Refusal, SlotName, micros};
 use crate::policy::units::Size;
 
 /// The most bytes of a request's body.
@@ -97,6 +97,11 @@ impl Call {
         })
     }
 
+    /// For refusals.
+    fn named(&self) -> SlotName<'_> {
+        self.gate.slot(Http::NAME, &self.name)
+    }
+
     /// The answer; none in a rehearsal of what changes something.
     pub(in crate::capability::http) async fn send(self, request: Request) -> Result<Option<Answered>, Error> {
         let grant = &self.slot.grant;
@@ -109,9 +114,9 @@ impl Call {
             _ => Ok(()),
         };
         let verdict = grant
-            .allows_request(&self.name, request.method, location)
+            .allows_request(self.named(), request.method, location)
             .and(escapes)
-            .and_then(|()| header::allow(&self.name, &request.headers, |name| grant.sets(name)));
+            .and_then(|()| header::allow(self.named(), &request.headers, |name| grant.sets(name)));
         let effect = Effect::new(Http::NAME, Arc::clone(&self.name), word(request.method), impact, target);
         let mut permit = self.gate.enter(effect, verdict)?;
         let answered = async { self.carry_out(&mut permit, impact, located?, request).await };
@@ -180,7 +185,7 @@ impl Call {
     ) -> Result<Vec<std::net::IpAddr>, Error> {
         let (mut allowed, mut verdict) = (Vec::new(), Ok(()));
         for address in self.shared.resolve(location, patience).await? {
-            match self.slot.grant.allows_address(&self.name, location.host(), address) {
+            match self.slot.grant.allows_address(self.named(), location.host(), address) {
                 Ok(()) => allowed.push(address),
                 refusal => verdict = verdict.and(refusal),
             }
@@ -223,7 +228,7 @@ impl Call {
             (_, method) => method,
         };
         let grant = &self.slot.grant;
-        let verdict = grant.allows_request(&self.name, method, Some(&location)).and_then(|()| {
+        let verdict = grant.allows_request(self.named(), method, Some(&location)).and_then(|()| {
             if grant.impact(method, Some(&location)) > impact {
                 let place = location.place();
                 return Err(Refusal::NotGranted(format!("a question is not asked at {place}; no `query=` names it")));
@@ -342,6 +347,6 @@ impl Coming {
 
     fn too_large(&self, what: &str) -> Error {
         let limit = Size(self.limit);
-        Error::TooLarge(format!("{}: the answer {what} {limit}; `,max-body=` allows more", self.body.place()))
+        Error::TooLarge(format!("{}: the answer {what} {limit}; `max-body` allows more", self.body.place()))
     }
 }

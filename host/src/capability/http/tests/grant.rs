@@ -10,6 +10,7 @@ fn place(text: &str) -> Location {
     Location::parse(text).unwrap()
 }
 
+const SLOT: SlotName<'static> = SlotName::flag("http", "s");
 const METHODS: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete];
 
 #[test]
@@ -18,13 +19,13 @@ fn the_default_allows_nothing() {
     assert_eq!(grant.access(), Vec::<&str>::new());
     assert!(grant.check().is_err());
     assert!(grant.bases().is_empty());
-    let refusal = grant.allows("api").unwrap_err().to_string();
+    let refusal = grant.allows(SlotName::flag("http", "api")).unwrap_err().to_string();
     assert_eq!(refusal, "slot `api` is bound to no address; add --http api=URL");
     for method in METHODS {
-        assert!(grant.allows_request("api", method, Some(&place("http://localhost/"))).is_err(), "{method:?}");
-        assert!(grant.allows_request("api", method, None).is_err(), "{method:?}");
+        assert!(grant.allows_request(SLOT, method, Some(&place("http://localhost/"))).is_err(), "{method:?}");
+        assert!(grant.allows_request(SLOT, method, None).is_err(), "{method:?}");
     }
-    assert!(grant.allows_address("api", &"example.org".parse().unwrap(), [127, 0, 0, 1].into()).is_err());
+    assert!(grant.allows_address(SLOT, &"example.org".parse().unwrap(), [127, 0, 0, 1].into()).is_err());
     assert!(grant.credentials(&place("http://localhost/")).is_empty());
 }
 
@@ -40,16 +41,16 @@ fn each_method_takes_its_own_word() {
     ] {
         let grant = grant(&format!("target = \"https://h/api\"\naccess = {words}"));
         for method in METHODS {
-            let verdict = grant.allows_request("s", method, Some(&place("https://h/api/x")));
+            let verdict = grant.allows_request(SLOT, method, Some(&place("https://h/api/x")));
             assert_eq!(verdict.is_ok(), allowed.contains(&method), "{words} {method:?}");
         }
     }
     let grant = grant("target = \"https://h\"\naccess = [\"get\"]");
-    let refusal = |method| grant.allows_request("s", method, Some(&place("https://h/"))).unwrap_err().to_string();
+    let refusal = |method| grant.allows_request(SLOT, method, Some(&place("https://h/"))).unwrap_err().to_string();
     assert_eq!(refusal(Method::Delete), "slot `s` does not grant delete; add `,delete` to --http s=...");
     assert_eq!(
         refusal(Method::Post),
-        "slot `s` does not grant post; add `,post` to --http s=... (or `,query=PATH`, where a POST only asks)"
+        "slot `s` does not grant post; add `,post` to --http s=... (or `query=PATH`, where a POST only asks)"
     );
 }
 
@@ -69,9 +70,9 @@ fn only_what_is_below_an_address_is_granted() {
         ("http://127.0.0.1/", false),
         ("http://localhost:8000/", false),
     ] {
-        assert_eq!(grant.allows_request("s", Method::Get, Some(&place(url))).is_ok(), allowed, "{url}");
+        assert_eq!(grant.allows_request(SLOT, Method::Get, Some(&place(url))).is_ok(), allowed, "{url}");
     }
-    let refusal = grant.allows_request("s", Method::Get, Some(&place("https://h/x?token=y"))).unwrap_err().to_string();
+    let refusal = grant.allows_request(SLOT, Method::Get, Some(&place("https://h/x?token=y"))).unwrap_err().to_string();
     assert_eq!(
         refusal,
         "slot `s` does not grant https://h/x (it grants https://h/api, http://127.0.0.1:8000); add --http s=https://h/x"
@@ -94,7 +95,7 @@ fn a_post_below_a_query_path_observes_and_takes_get_alone() {
         let location = place(url);
         let expected = if asks { Impact::Observe } else { Impact::Change };
         assert_eq!(grant.impact(Method::Post, Some(&location)), expected, "{url}");
-        assert_eq!(grant.allows_request("s", Method::Post, Some(&location)).is_ok(), asks, "{url}");
+        assert_eq!(grant.allows_request(SLOT, Method::Post, Some(&location)).is_ok(), asks, "{url}");
         assert_eq!(grant.impact(Method::Put, Some(&location)), Impact::Change);
         assert_eq!(grant.impact(Method::Delete, Some(&location)), Impact::Destroy);
         assert_eq!(grant.impact(Method::Get, Some(&location)), Impact::Observe);
@@ -136,10 +137,10 @@ fn a_name_leads_into_the_own_network_only_where_the_grant_says_so() {
         ("localhost", "127.0.0.1", true),
         ("127.0.0.1", "127.0.0.1", true),
     ] {
-        let verdict = grant.allows_address("s", &host.parse().unwrap(), address.parse().unwrap());
+        let verdict = grant.allows_address(SLOT, &host.parse().unwrap(), address.parse().unwrap());
         assert_eq!(verdict.is_ok(), allowed, "{host} at {address}");
     }
-    let refusal = grant.allows_address("s", &"app".parse().unwrap(), [10, 0, 0, 1].into()).unwrap_err();
+    let refusal = grant.allows_address(SLOT, &"app".parse().unwrap(), [10, 0, 0, 1].into()).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "app resolves to 10.0.0.1, a private address; if that is meant, add `,address=10.0.0.1` to --http s=..."

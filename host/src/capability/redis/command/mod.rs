@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::grant::{Access, Grant};
 use super::shown;
-use crate::gate::{Impact, Refusal};
+use crate::gate::{Impact, Refusal, SlotName};
 
 /// A command's name in capitals, with its subcommand where it is a container of several.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,7 +135,7 @@ pub(super) struct Class {
 }
 
 /// What can be told without asking the server.
-pub(super) fn judge_name(grant: &Grant, slot: &str, arguments: &[Vec<u8>]) -> Result<Name, Refusal> {
+pub(super) fn judge_name(grant: &Grant, slot: SlotName<'_>, arguments: &[Vec<u8>]) -> Result<Name, Refusal> {
     grant.allows(slot, Access::Read)?;
     let refused = |reason: String| Err(Refusal::NotGranted(reason));
     let Some(name) = Name::of(arguments) else {
@@ -148,14 +148,15 @@ pub(super) fn judge_name(grant: &Grant, slot: &str, arguments: &[Vec<u8>]) -> Re
             return Ok(name);
         }
         return refused(format!(
-            "slot `{slot}` does not grant the script {}; add `,script=SHA1` to --redis {slot}=...",
-            shown::key(digest)
+            "slot `{slot}` does not grant the script {}; {}",
+            shown::key(digest),
+            slot.with(&["script=SHA1"])
         ));
     }
     if name.is(lists::SCRIPTS) {
         return refused(format!(
-            "{name} runs or keeps code that nobody looked at; have a script loaded, grant its digest with \
-             `,script=SHA1`, and call EVALSHA"
+            "{name} runs or keeps code that nobody looked at; have a script loaded, {}, and call EVALSHA",
+            slot.with(&["script=SHA1"])
         ));
     }
     if name.is(lists::NEVER) {
@@ -185,7 +186,7 @@ fn reads_by_pattern(arguments: &[Vec<u8>]) -> bool {
 /// that at all; its keys are judged by [`judge_keys`].
 pub(super) fn judge_class(
     grant: &Grant,
-    slot: &str,
+    slot: SlotName<'_>,
     name: &Name,
     described: Option<&Described>,
 ) -> (Class, Result<(), Refusal>) {
@@ -221,7 +222,8 @@ pub(super) fn judge_class(
     };
     let verdict = grant.grants_command(name).then_some(()).ok_or_else(|| {
         Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant {name}, which is administrative; add `,admin,command={name}` to --redis {slot}=..."
+            "slot `{slot}` does not grant {name}, which is administrative; {}",
+            slot.with(&["admin", &format!("command={name}")])
         ))
     });
     (class(Kind::Administers, impact), verdict)
@@ -230,7 +232,7 @@ pub(super) fn judge_class(
 /// Whether the keys of a command may be touched; `keys` are what the server says they are, none where it cannot tell.
 pub(super) fn judge_keys(
     grant: &Grant,
-    slot: &str,
+    slot: SlotName<'_>,
     name: &Name,
     kind: Kind,
     keys: Option<&[Vec<u8>]>,

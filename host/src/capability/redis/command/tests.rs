@@ -2,6 +2,8 @@
 
 use super::*;
 
+const CACHE: SlotName<'static> = SlotName::flag("redis", "cache");
+
 fn grant(settings: &str) -> Grant {
     toml::from_str(&format!("target = \"redis://cache\"\n{settings}")).unwrap()
 }
@@ -74,7 +76,7 @@ fn what_no_grant_lets_through_is_refused_by_its_name() {
         ("COPY a a2 DB 1", "leave out DB"),
         ("CONFIG", "lacks its subcommand"),
     ] {
-        let refusal = judge_name(&grant(all), "cache", &arguments(line)).unwrap_err().to_string();
+        let refusal = judge_name(&grant(all), CACHE, &arguments(line)).unwrap_err().to_string();
         assert!(refusal.contains(message), "{line}: {refusal}");
     }
 }
@@ -132,8 +134,8 @@ fn a_command_is_classed_by_its_description() {
         ("a look that takes long", READ, "SORT_RO a", "readonly movablekeys", "read dangerous", Reads, Observe, true),
     ] {
         let grant = grant(settings);
-        let name = judge_name(&grant, "cache", &arguments(line)).unwrap();
-        let (class, verdict) = judge_class(&grant, "cache", &name, Some(&described(flags, categories)));
+        let name = judge_name(&grant, CACHE, &arguments(line)).unwrap();
+        let (class, verdict) = judge_class(&grant, CACHE, &name, Some(&described(flags, categories)));
         assert_eq!((class.kind, class.impact, verdict.is_ok()), (kind, impact, allowed), "{case}: {line}: {verdict:?}");
     }
 }
@@ -142,7 +144,7 @@ fn a_command_is_classed_by_its_description() {
 fn what_the_server_does_not_describe_is_refused() {
     let grant = grant(WRITE);
     let name = Name::granted("FROBNICATE").unwrap();
-    assert!(judge_class(&grant, "cache", &name, None).1.is_err());
+    assert!(judge_class(&grant, CACHE, &name, None).1.is_err());
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn a_containers_description_does_not_speak_for_all_that_is_in_it() {
     for (line, allowed) in [("MEMORY USAGE a", true), ("MEMORY PURGE", false), ("OBJECT FREQ a", true)] {
         let container = Described { own: false, ..described("readonly random movablekeys", "read slow") };
         let name = Name::of(&arguments(line)).unwrap();
-        let (_, verdict) = judge_class(&grant(READ), "cache", &name, Some(&container));
+        let (_, verdict) = judge_class(&grant(READ), CACHE, &name, Some(&container));
         assert_eq!(verdict.is_ok(), allowed, "{line}");
     }
 }
@@ -176,7 +178,7 @@ fn keys_must_be_told_and_granted() {
     ] {
         let keys = keys.map(|keys| keys.iter().map(|key| key.as_bytes().to_vec()).collect::<Vec<_>>());
         let name = Name::granted(command).unwrap();
-        let verdict = judge_keys(&grant(settings), "cache", &name, kind, keys.as_deref());
+        let verdict = judge_keys(&grant(settings), CACHE, &name, kind, keys.as_deref());
         assert_eq!(verdict.is_ok(), allowed, "{case}: {verdict:?}");
     }
 }
@@ -191,7 +193,7 @@ fn a_sort_that_looks_up_other_keys_is_refused_where_keys_are_restricted() {
         (WRITE, "SORT by BY w_*", false),
         (READ, "SORT_RO a BY weight_* GET o_*", true),
     ] {
-        assert_eq!(judge_name(&grant(settings), "cache", &arguments(line)).is_ok(), allowed, "{line}");
+        assert_eq!(judge_name(&grant(settings), CACHE, &arguments(line)).is_ok(), allowed, "{line}");
     }
 }
 
@@ -203,9 +205,8 @@ fn a_script_runs_by_its_digest_and_writes_only_with_write() {
         [(READ, "EVALSHA", false), (WRITE, "EVALSHA", true), (READ, "EVALSHA_RO", true), (WRITE, "EVALSHA_RO", true)]
     {
         let grant = grant(&format!("{settings}{script}"));
-        let name = judge_name(&grant, "cache", &arguments(&format!("{command} {digest} 0"))).unwrap();
-        let (class, verdict) =
-            judge_class(&grant, "cache", &name, Some(&described("noscript movablekeys", "scripting")));
+        let name = judge_name(&grant, CACHE, &arguments(&format!("{command} {digest} 0"))).unwrap();
+        let (class, verdict) = judge_class(&grant, CACHE, &name, Some(&described("noscript movablekeys", "scripting")));
         assert_eq!((class.kind, verdict.is_ok()), (Kind::Script, allowed), "{settings} {command}");
     }
 }

@@ -13,7 +13,7 @@ use super::super::{Redis, shown};
 use super::Store;
 use crate::capability::load::Held;
 use crate::capability::{Data, Notices, Room as _};
-use crate::gate::{Effect, Gate, Impact, Permit, Refusal};
+use crate::gate::{Effect, Gate, Impact, Permit, Refusal, SlotName};
 
 pub(super) struct Call {
     pub(super) slot: Arc<str>,
@@ -51,6 +51,10 @@ impl Call {
         })
     }
 
+    pub(super) fn named(&self) -> SlotName<'_> {
+        self.gate.slot(Redis::NAME, &self.slot)
+    }
+
     pub(super) fn enter(
         &self,
         operation: &'static str,
@@ -85,7 +89,8 @@ impl Call {
         target: &str,
         ask: impl AsyncFnOnce(&mut Lease, &mut Permit) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let mut permit = self.enter(operation, Impact::Observe, target, self.grant.allows(&self.slot, Access::Read))?;
+        let mut permit =
+            self.enter(operation, Impact::Observe, target, self.grant.allows(self.named(), Access::Read))?;
         let asked = async { ask(&mut self.lease().await?, &mut permit).await }.await;
         settle(permit, asked)
     }
@@ -97,7 +102,7 @@ impl Call {
         keys: Vec<Vec<u8>>,
         ask: impl AsyncFnOnce(&mut Lease, &mut Permit, Vec<Vec<u8>>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let verdict = self.grant.allows_keys(&self.slot, Access::Read, &keys);
+        let verdict = self.grant.allows_keys(self.named(), Access::Read, &keys);
         let mut permit = self.enter(operation, Impact::Observe, &shown::list("", &keys), verdict)?;
         let asked = async { ask(&mut self.lease().await?, &mut permit, keys).await }.await;
         settle(permit, asked)

@@ -15,7 +15,7 @@ const ARGUMENTS_LIMIT: usize = 16 << 20;
 impl Call {
     /// Removes keys; all are counted before the first goes.
     pub(super) async fn unlink(&self, keys: Vec<Vec<u8>>) -> Result<u64, Error> {
-        let verdict = self.grant.allows_keys(&self.slot, Access::Write, &keys);
+        let verdict = self.grant.allows_keys(self.named(), Access::Write, &keys);
         let mut permit = self.enter("unlink", Impact::Destroy, &shown::list("", &keys), verdict)?;
         let removed = self.unlink_with(&mut permit, keys).await;
         settle(permit, removed)
@@ -46,7 +46,7 @@ impl Call {
 
     /// Sets when keys end.
     pub(super) async fn expire(&self, keys: Vec<Vec<u8>>, expiry: Expiry) -> Result<u64, Error> {
-        let verdict = self.grant.allows_keys(&self.slot, Access::Write, &keys);
+        let verdict = self.grant.allows_keys(self.named(), Access::Write, &keys);
         let mut permit = self.enter("expire", Impact::Change, &shown::list("", &keys), verdict)?;
         let set = self.expire_with(&mut permit, keys, expiry).await;
         settle(permit, set)
@@ -67,7 +67,7 @@ impl Call {
     }
 
     pub(super) async fn background_save(&self) -> Result<(), Error> {
-        let verdict = self.grant.allows(&self.slot, Access::Admin);
+        let verdict = self.grant.allows(self.named(), Access::Admin);
         let permit = self.enter("background-save", Impact::Change, "", verdict)?;
         let saved = async {
             let mut lease = self.lease().await?;
@@ -80,11 +80,11 @@ impl Call {
     /// A command that has no function of its own. What can be told of it by its name is told without a connection.
     pub(super) async fn command(&self, arguments: Vec<Vec<u8>>) -> Result<Vec<Node>, Error> {
         if arguments.is_empty() {
-            let permit = self.enter("command", Impact::Observe, "", self.grant.allows(&self.slot, Access::Read))?;
+            let permit = self.enter("command", Impact::Observe, "", self.grant.allows(self.named(), Access::Read))?;
             return settle(permit, Err(Error::Invalid("a command has a name; this one is empty".into())));
         }
         let first = arguments.first().map(|name| shown::key(name)).unwrap_or_default();
-        let name = match command::judge_name(&self.grant, &self.slot, &arguments) {
+        let name = match command::judge_name(&self.grant, self.named(), &arguments) {
             Ok(name) => name,
             Err(refusal) => {
                 let permit = self.enter("command", Impact::Observe, &first, Err(refusal.clone()))?;
@@ -121,13 +121,13 @@ impl Call {
     ) -> Result<(Lease, Class, Vec<Vec<u8>>, Result<(), Refusal>), Error> {
         let mut lease = self.lease().await?;
         let described = backend::describe(&mut lease, name).await?;
-        let (class, verdict) = command::judge_class(&self.grant, &self.slot, name, described.as_ref());
+        let (class, verdict) = command::judge_class(&self.grant, self.named(), name, described.as_ref());
         if verdict.is_err() {
             return Ok((lease, class, vec![], verdict));
         }
         let has_keys = described.is_some_and(|described| described.has_keys);
         let keys = if has_keys { backend::command_keys(&mut lease, arguments).await? } else { Some(vec![]) };
-        let verdict = command::judge_keys(&self.grant, &self.slot, name, class.kind, keys.as_deref());
+        let verdict = command::judge_keys(&self.grant, self.named(), name, class.kind, keys.as_deref());
         Ok((lease, class, keys.unwrap_or_default(), verdict))
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::capability::RunContext;
 use crate::capability::load::Held;
 use crate::capability::sql::grant::Grant;
-use crate::gate::{Effect, Impact, Permit, Refusal};
+use crate::gate::{Effect, Impact, Permit, Refusal, SlotName};
 
 /// The most connections that one run has through one slot: half of the target's, so that a run that holds all it can
 /// get leaves some for another.
@@ -45,6 +45,11 @@ impl Slot {
     /// The grammar of the slot's texts. A grant of another kind is refused before.
     pub(crate) fn dialect(&self) -> Dialect {
         self.grant.dialect().unwrap_or(Dialect::Postgres)
+    }
+
+    /// For refusals.
+    pub(crate) fn named(&self) -> SlotName<'_> {
+        self.run.gate.slot("sql", &self.name)
     }
 
     /// Counts the bytes that a call brings, for as long as it may wait with them.

@@ -13,17 +13,18 @@ fn table(name: &str) -> TableName {
     }
 }
 
+const SLOT: SlotName<'static> = SlotName::flag("sql", "database");
 const POSTGRES: &str = "postgres://u:hunter2@h:5433/shop?sslmode=require";
 
 #[test]
 fn the_default_denies_everything() {
     let grant = Grant::default();
-    assert!(grant.allows_read().is_err());
-    assert!(grant.allows_write(&[]).is_err());
-    assert!(grant.allows_write(&[table("t")]).is_err());
-    assert!(grant.allows_maintain(None).is_err());
-    assert!(grant.allows_maintain(Some(&table("t"))).is_err());
-    assert!(grant.allows_scratch().is_err());
+    assert!(grant.allows_read(SLOT).is_err());
+    assert!(grant.allows_write(SLOT, &[]).is_err());
+    assert!(grant.allows_write(SLOT, &[table("t")]).is_err());
+    assert!(grant.allows_maintain(SLOT, None).is_err());
+    assert!(grant.allows_maintain(SLOT, Some(&table("t"))).is_err());
+    assert!(grant.allows_scratch(SLOT).is_err());
     assert!(grant.functions().is_empty() && grant.words().is_empty() && grant.check().is_err());
 }
 
@@ -32,10 +33,10 @@ fn each_access_allows_its_own_and_nothing_else() {
     for word in Access::WORDS {
         let grant = grant(&format!("target='{POSTGRES}'\naccess=['{word}']\ntable='t'"));
         let allowed = [
-            grant.allows_read().is_ok(),
-            grant.allows_write(&[table("t")]).is_ok(),
-            grant.allows_maintain(Some(&table("t"))).is_ok(),
-            grant.allows_scratch().is_ok(),
+            grant.allows_read(SLOT).is_ok(),
+            grant.allows_write(SLOT, &[table("t")]).is_ok(),
+            grant.allows_maintain(SLOT, Some(&table("t"))).is_ok(),
+            grant.allows_scratch(SLOT).is_ok(),
         ];
         assert_eq!(allowed, [*word == "read", *word == "write", *word == "maintain", *word == "scratch"], "{word}");
         assert_eq!(grant.words(), [*word]);
@@ -76,27 +77,27 @@ fn a_table_is_granted_by_its_own_name_in_its_own_schema() {
     ] {
         let grant = grant(&format!("target='{target}'\naccess=['write','maintain']\ntable='{granted}'"));
         let name = table(asked);
-        assert_eq!(grant.allows_write(std::slice::from_ref(&name)).is_ok(), allowed, "{granted} for {asked}");
-        assert_eq!(grant.allows_maintain(Some(&name)).is_ok(), allowed, "{granted} for {asked}");
+        assert_eq!(grant.allows_write(SLOT, std::slice::from_ref(&name)).is_ok(), allowed, "{granted} for {asked}");
+        assert_eq!(grant.allows_maintain(SLOT, Some(&name)).is_ok(), allowed, "{granted} for {asked}");
     }
 }
 
 #[test]
 fn every_table_of_a_statement_must_be_granted() {
     let grant = grant(&format!("target='{POSTGRES}'\naccess=['write']\ntable=['a','b']"));
-    assert!(grant.allows_write(&[table("a"), table("b")]).is_ok());
+    assert!(grant.allows_write(SLOT, &[table("a"), table("b")]).is_ok());
     assert_eq!(
-        grant.allows_write(&[table("a"), table("c")]).unwrap_err().to_string(),
-        "the grant names no table `c` for write; add `,table=c` to it"
+        grant.allows_write(SLOT, &[table("a"), table("c")]).unwrap_err().to_string(),
+        "the grant names no table `c` for write; add `,table=c` to --sql database=..."
     );
 }
 
 #[test]
 fn upkeep_reaches_all_tables_unless_the_grant_names_some() {
     let all = grant(&format!("target='{POSTGRES}'\naccess=['maintain']"));
-    assert!(all.allows_maintain(None).is_ok() && all.allows_maintain(Some(&table("x.y"))).is_ok());
+    assert!(all.allows_maintain(SLOT, None).is_ok() && all.allows_maintain(SLOT, Some(&table("x.y"))).is_ok());
     let some = grant(&format!("target='{POSTGRES}'\naccess=['maintain']\ntable='a'"));
-    assert!(some.allows_maintain(None).unwrap_err().to_string().contains("whole database"));
+    assert!(some.allows_maintain(SLOT, None).unwrap_err().to_string().contains("whole database"));
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Database {
         let checked = match &self.scratch {
             None => slot
                 .grant
-                .allows_read()
+                .allows_read(slot.named())
                 .and_then(|()| statement::reading(slot.dialect(), text, slot.grant.functions()).map(Checked::Reading)),
             Some(scratch) => statement::any(slot.dialect(), text, &scratch.name).map(Checked::Scratch),
         };
@@ -52,7 +52,7 @@ impl Database {
     pub(super) fn enter_changing(&self, text: &str) -> Result<(Permit, Changing), Error> {
         let slot = &self.slot;
         let checked = statement::changing(slot.dialect(), text, slot.grant.functions())
-            .and_then(|changing| slot.grant.allows_write(&changing.targets).map(|()| changing));
+            .and_then(|changing| slot.grant.allows_write(slot.named(), &changing.targets).map(|()| changing));
         let (impact, shown) = match &checked {
             Ok(changing) => (changing.impact, changing.text.as_str()),
             Err(_) => (Impact::Change, text),
@@ -130,7 +130,8 @@ impl Database {
         }
         let (table, missing) = match operation {
             wit::Maintenance::Reindex(wit::Reindex { target: wit::IndexTarget::Index(index), .. })
-                if slot.grant.words().contains(&"maintain") && slot.grant.allows_maintain(None).is_err() =>
+                if slot.grant.words().contains(&"maintain")
+                    && slot.grant.allows_maintain(slot.named(), None).is_err() =>
             {
                 // The grant names tables, and an index is its table's.
                 match self.table_of_index(index).await {
@@ -140,7 +141,7 @@ impl Database {
             }
             _ => (table, None),
         };
-        let verdict = if missing.is_some() { Ok(()) } else { slot.grant.allows_maintain(table.as_ref()) };
+        let verdict = if missing.is_some() { Ok(()) } else { slot.grant.allows_maintain(slot.named(), table.as_ref()) };
         let permit = slot.enter("maintain", impact, &shown, verdict)?;
         if let Some(error) = missing {
             return permit.finish(Err(error));

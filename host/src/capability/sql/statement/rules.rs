@@ -95,7 +95,7 @@ impl<'a> Rules<'a> {
             return ControlFlow::Continue(());
         }
         stop(format!(
-            "the function `{full}` is not known to be harmless; add `,function={full}` to the grant to allow it"
+            "the function `{full}` is not known to be harmless; add `function={full}` to the grant to allow it"
         ))
     }
 

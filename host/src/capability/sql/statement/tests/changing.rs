@@ -61,7 +61,7 @@ fn what_is_no_change_of_named_tables_is_refused() {
         (Postgres, "WITH x AS (DELETE FROM u RETURNING a) INSERT INTO t SELECT a FROM x", "leave RETURNING out"),
         (Postgres, "WITH x AS (DELETE FROM u) SELECT 1", "use query"),
         (Postgres, "INSERT INTO t SELECT pg_read_file('/etc/passwd')", "acts outside"),
-        (Postgres, "UPDATE t SET a = purge()", "add `,function=purge`"),
+        (Postgres, "UPDATE t SET a = purge()", "add `function=purge`"),
         (Postgres, "DELETE FROM t WHERE dblink('x') = 'y'", "acts outside"),
         (Postgres, "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = pg_sleep(1)", "acts outside"),
         (Postgres, "INSERT INTO t SELECT passwd FROM pg_shadow", "holds credentials"),
