@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod command;
 pub mod docker;
 pub mod files;
 pub mod http;
@@ -26,8 +27,8 @@ pub mod prelude {
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
     pub use crate::{
-        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, http, params, redis, sql, state,
-        system, task, tls,
+        Choice, Context as _, Failure, Parameters, Result, bail, command, docker, files, http, params, redis, sql,
+        state, system, task, tls,
     };
 }
 

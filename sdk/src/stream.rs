@@ -13,7 +13,7 @@ pub struct ByteStream<E: 'static> {
 }
 
 /// Bytes asked for at once.
-const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
 /// Items asked for at once.
 pub(crate) const BATCH: usize = 1024;
 

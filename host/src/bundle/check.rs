@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::accepted::Accepted;
 use super::{Bundle, History, Problem, SlotGrant, Source, Task, unwise};
-use crate::capability::{Binding, Grants, RoomWords, Secret, room};
+use crate::capability::{Binding, Doubt, Grants, RoomWords, Secret, room};
 use crate::gate::Written;
 use crate::plugin::fit;
 use crate::plugin::{Host, Plugin, arguments, find, is_path};
@@ -128,6 +128,12 @@ impl Bundle {
             if let Err(error) = grants.bind(grant.capability, &grant.slot, bindings) {
                 problems.push(wrong(error.to_string()));
             }
+            for doubt in grants.doubts(grant.capability, &grant.slot) {
+                let problem = doubted(task, grant, &doubt, wanted);
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
         }
         (grants, stand_ins)
     }
@@ -177,6 +183,19 @@ fn unset(task: &Task, grant: &SlotGrant, error: &str, wanted: bool) -> Problem {
         None => format!("task `{}`, slot `{}`", task.name, grant.slot),
     };
     Problem::warning(format!("{what}: {error} here"), grant.target_place.clone())
+}
+
+/// What a grant needs and is not here: a mistake where the run needs it now, as with a credential.
+fn doubted(task: &Task, grant: &SlotGrant, doubt: &Doubt, wanted: bool) -> Problem {
+    if wanted && doubt.lacking {
+        let message = format!("task `{}`: slot `{}`: {}", task.name, grant.slot, doubt.message);
+        return Problem::error(message, grant.place.clone());
+    }
+    let what = match &grant.connection {
+        Some(name) => format!("connection `{name}`"),
+        None => format!("task `{}`, slot `{}`", task.name, grant.slot),
+    };
+    Problem::warning(format!("{what}: {}", doubt.message), grant.target_place.clone())
 }
 
 /// What of a task does not fit its plugin.

@@ -234,16 +234,18 @@ impl JsonSchema for Connection {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let settings = generator.subschema_for::<ParameterValue>();
-        let mut described = |name: &str, description: String| {
+        let described = |generator: &mut SchemaGenerator, name: &str, description: String| {
             let mut target = generator.subschema_for::<Target>();
             target.insert("description".into(), description.into());
             (name.to_owned(), target.to_value())
         };
         let mut properties = serde_json::Map::new();
         for room in crate::capability::ROOMS {
-            properties.extend([described(room.name, room.target.into())]);
-            let secret = |name: &&str| described(name, format!("A credential of {}.", room.name));
+            properties.extend([described(generator, room.name, room.target.into())]);
+            let secret = |name: &&str| described(generator, name, format!("A credential of {}.", room.name));
             properties.extend(room.secrets.iter().map(secret));
+            properties
+                .extend((room.schema)(generator).into_iter().map(|(key, schema)| (key.to_owned(), schema.to_value())));
         }
         json_schema!({
             "type": "object",

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use regex::Regex;
 use serde::Serialize;
 
 use crate::capability::binding::parted;
@@ -96,7 +98,7 @@ impl<'a> Problems<'a> {
     pub fn shown(&self, coloured: bool) -> String {
         let theme = if coloured { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(1);
-        let text = without_credentials(&without_passwords(self.text));
+        let text = without_secrets(&without_credentials(&without_passwords(self.text)));
         let mut shown = String::new();
         for problem in self.problems {
             let source = miette::NamedSource::new(self.name, text.clone());
@@ -183,6 +185,29 @@ fn starred(value: &str) -> String {
     out
 }
 
+/// The text, in which the value of every variable that is named for a secret is stars, byte for byte.
+fn without_secrets(text: &str) -> String {
+    static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r#"([A-Z0-9_]*(?:PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|AUTH)[A-Z0-9_]*\s*=\s*)("(?:[^"\\]|\\.)*"|'[^']*')"#,
+        )
+        .ok()
+    });
+    let Some(variable) = &*VARIABLE else { return text.into() };
+    variable
+        .replace_all(text, |found: &regex::Captures<'_>| {
+            let (name, value) =
+                (found.get(1).map_or("", |name| name.as_str()), found.get(2).map_or("", |value| value.as_str()));
+            let inner = value.len().saturating_sub(2);
+            let quote = value.get(..1).unwrap_or_default();
+            if ["env:", "file:"].iter().any(|word| value.get(1..).is_some_and(|inner| inner.starts_with(word))) {
+                return format!("{name}{value}");
+            }
+            format!("{name}{quote}{}{quote}", "*".repeat(inner))
+        })
+        .into_owned()
+}
+
 #[derive(Debug)]
 struct Pointed<'a> {
     problem: &'a Problem,
@@ -251,6 +276,22 @@ mod tests {
             ("the-bearer = 'x'", "the-bearer = 'x'"),
         ] {
             assert_eq!(without_credentials(text), shown);
+        }
+    }
+
+    #[test]
+    fn no_secret_of_a_programs_environment_is_shown_and_every_place_stays() {
+        for (text, shown) in [
+            (
+                "environment = { PGPASSWORD = \"hunter2\", MODE = 'x' }",
+                "environment = { PGPASSWORD = \"*******\", MODE = 'x' }",
+            ),
+            ("API_TOKEN='ä\\' # ok", "API_TOKEN='***' # ok"),
+            ("A_KEY = \"a\\\"b\" # ok", "A_KEY = \"****\" # ok"),
+            ("DB_PASS = \"env:DB_PASS\"", "DB_PASS = \"env:DB_PASS\""),
+            ("key = \"client.pem\"", "key = \"client.pem\""),
+        ] {
+            assert_eq!(without_secrets(text), shown);
         }
     }
 }

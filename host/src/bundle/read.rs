@@ -24,7 +24,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Every mistake that the file shows by itself.
 pub fn read(path: &Path, text: &str) -> Result<Bundle, Vec<Problem>> {
     let (file, errors) = peel::read::<File>(text);
-    let mut reader = Reader { problems: errors.iter().map(shape).collect() };
+    let mut reader = Reader { text, problems: errors.iter().map(shape).collect() };
     let bundle = file.map(|file| reader.bundle(path, file));
     reader.problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
     match bundle {
@@ -43,13 +43,32 @@ fn shape(error: &toml::de::Error) -> Problem {
     Problem { weight: super::Weight::Error, message: message.into(), help: near, place: error.span() }
 }
 
-struct Reader {
+struct Reader<'a> {
+    text: &'a str,
     problems: Vec<Problem>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn wrong(&mut self, message: impl Into<String>, place: &Range<usize>) {
         self.problems.push(Problem::error(message, place.clone()));
+    }
+
+    /// What is wrong in settings that are tables, each at its own place. True when nothing is.
+    fn examined(
+        &mut self,
+        room: &RoomWords,
+        settings: &Table,
+        what: &str,
+        keys: &[&str],
+        place: &Range<usize>,
+    ) -> bool {
+        let mistakes = (room.examine)(settings);
+        for mistake in &mistakes {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).into()).chain(mistake.keys.iter().cloned()).collect();
+            let place = crate::policy::place::of(self.text, &keys).unwrap_or_else(|| place.clone());
+            self.wrong(format!("{what}: {}", mistake.message), &place);
+        }
+        mistakes.is_empty()
     }
 
     fn bundle(&mut self, path: &Path, file: File) -> Bundle {
@@ -102,6 +121,9 @@ impl Reader {
                 let wrong = format!("connection `{name}` has access; each task's own grant says what it may do");
                 self.wrong(wrong, &table.span());
             }
+            let what = format!("connection `{name}`");
+            let target =
+                target.filter(|(room, _)| self.examined(room, &settings, &what, &["connections", name], &table.span()));
             connections.insert(
                 name.clone(),
                 target.map(|(room, sources)| Target { room, sources, settings, place: table.span() }),
@@ -201,7 +223,8 @@ impl Reader {
             parameter_places.insert(key.clone(), value.span());
         }
         let grants = task.grants.iter();
-        let grants = grants.filter_map(|(slot, table)| self.grant(slot, table, connections, directory)).collect();
+        let grants =
+            grants.filter_map(|(slot, table)| self.grant(&name, slot, table, connections, directory)).collect();
         let kind = task.kind.or_else(|| schedule.as_ref().and_then(Schedule::kind));
         let time_zone = self.zone(task.time_zone.as_ref()).unwrap_or_else(|| zone.clone());
         let seconds = |own: Option<crate::policy::units::Seconds>, shared: Option<_>, standard: Duration| {
@@ -234,6 +257,7 @@ impl Reader {
 
     fn grant(
         &mut self,
+        task: &str,
         slot: &str,
         table: &Spanned<Table>,
         connections: &BTreeMap<String, Option<Target>>,
@@ -257,6 +281,14 @@ impl Reader {
                 };
                 // What is wrong with the connection was said there.
                 let target = target.clone()?;
+                self.examined(
+                    target.room,
+                    &settings,
+                    &format!("slot `{slot}`"),
+                    &["tasks", task, "grants", slot],
+                    &place,
+                )
+                .then_some(())?;
                 for (key, value) in &target.settings {
                     settings.entry(key.as_str()).or_insert_with(|| value.clone());
                 }
@@ -268,6 +300,8 @@ impl Reader {
             }
             None => {
                 let (room, sources) = self.target(&mut settings, &format!("slot `{slot}`"), &place)?;
+                self.examined(room, &settings, &format!("slot `{slot}`"), &["tasks", task, "grants", slot], &place)
+                    .then_some(())?;
                 (None, Target { room, sources, settings: Table::new(), place: place.clone() })
             }
         };

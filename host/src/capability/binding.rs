@@ -175,6 +175,7 @@ pub(super) fn grant<R: Room>(slot: &str, bindings: Vec<Binding>) -> Result<R::Gr
     }
     let target =
         if R::SEVERAL_TARGETS { toml::Value::Array(targets) } else { targets.pop().unwrap_or_else(|| "".into()) };
+    R::expand(&mut table).map_err(invalid)?;
     table.insert("target".into(), target);
     let access = table.entry("access").or_insert_with(|| toml::Value::Array(vec![]));
     if let (toml::Value::Array(words), Some(first)) = (access, R::ACCESS.first()) {

@@ -2,6 +2,7 @@
 //! one line in `rooms!` below. Rooms never import each other.
 
 pub mod binding;
+pub mod command;
 pub mod docker;
 pub mod files;
 pub mod http;
@@ -20,6 +21,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use schemars::{Schema, SchemaGenerator};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 pub use binding::{Binding, BindingError, Secret};
@@ -80,6 +82,34 @@ pub trait Room: Send + Sync + 'static {
         async { Ok(None) }
     }
 
+    /// Takes the files that the settings name, and that are settings themselves, into the settings.
+    ///
+    /// # Errors
+    /// A file that cannot be read or makes no sense, with its line.
+    fn expand(_settings: &mut toml::Table) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Every mistake in the settings that are tables themselves. Pure.
+    fn examine(_settings: &toml::Table) -> Vec<Mistake> {
+        vec![]
+    }
+
+    /// What the grant needs and this machine does not have, and what in it is unwise.
+    fn doubts(_grant: &Self::Grant) -> Vec<Doubt> {
+        vec![]
+    }
+
+    /// The settings as lists of grants show them, where that is not as they are written.
+    fn shown(_settings: &toml::Table) -> Option<Vec<String>> {
+        None
+    }
+
+    /// The JSON Schema of the settings that are tables themselves, by name.
+    fn schema(_generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+        vec![]
+    }
+
     /// The state of a new run. Opens nothing.
     fn state(shared: Arc<Self::Shared>, grants: BTreeMap<String, Self::Grant>, run: &RunContext) -> Self::State;
 
@@ -95,6 +125,24 @@ pub trait Room: Send + Sync + 'static {
     /// Ends what a run left behind, however the run ended: rolls back, drops scratch databases, removes half-written
     /// files. Called after the store is gone.
     fn finish(state: Self::State) -> impl Future<Output = ()> + Send;
+}
+
+/// Something wrong in settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The keys that lead to it, below those of the settings.
+    pub keys: Vec<String>,
+    /// What it is and what to write instead, without secrets.
+    pub message: String,
+}
+
+/// Something about a grant that its form does not show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// A run could not go on without it.
+    pub lacking: bool,
+    /// What it is, without secrets.
+    pub message: String,
 }
 
 /// What rooms see of the run they serve.
@@ -190,6 +238,9 @@ macro_rules! rooms {
             paths: <$room>::PATHS,
             secrets: <$room>::SECRETS,
             anchored: <$room>::anchored,
+            examine: <$room>::examine,
+            shown: <$room>::shown,
+            schema: <$room>::schema,
         },)*];
 
         impl Grants {
@@ -227,6 +278,14 @@ macro_rules! rooms {
                         None => Ok(None),
                     },)*
                     _ => Ok(None),
+                }
+            }
+
+            /// What is to be doubted of a slot's grant, here and now.
+            pub fn doubts(&self, capability: &str, slot: &str) -> Vec<Doubt> {
+                match capability {
+                    $(<$room>::NAME => self.$field.get(slot).map(<$room>::doubts).unwrap_or_default(),)*
+                    _ => vec![],
                 }
             }
 
@@ -273,6 +332,7 @@ rooms! {
     state: state::State,
     system: system::System,
     http: http::Http,
+    command: command::Command,
 }
 
 /// A room's words.
@@ -298,6 +358,12 @@ pub struct RoomWords {
     pub secrets: &'static [&'static str],
     /// See [`Room::anchored`].
     pub anchored: fn(&str, &Path) -> String,
+    /// See [`Room::examine`].
+    pub examine: fn(&toml::Table) -> Vec<Mistake>,
+    /// See [`Room::shown`].
+    pub shown: fn(&toml::Table) -> Option<Vec<String>>,
+    /// See [`Room::schema`].
+    pub schema: fn(&mut SchemaGenerator) -> Vec<(&'static str, Schema)>,
 }
 
 /// The room of that name.

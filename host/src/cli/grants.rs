@@ -1,4 +1,5 @@
-//! `host grants BUNDLE`: who may touch what, as a table by task and by resource. Reads nothing but the file.
+//! `host grants BUNDLE`: who may touch what, as a table by task and by resource. Reads nothing but the
+//! file, and the files of templates that it names.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -89,6 +90,9 @@ fn lines(bundle: &Bundle) -> Vec<Line> {
 fn scope(grant: &SlotGrant) -> Vec<String> {
     let room = crate::capability::room(grant.capability);
     let paths = room.map_or(&[][..], |room| room.paths);
+    if let Some(shown) = room.and_then(|room| (room.shown)(&grant.settings)) {
+        return shown;
+    }
     let of = |key: &String| key != "access" && !paths.contains(&key.as_str());
     let plain = grant.settings.iter().filter(|(key, _)| of(key)).map(|(key, value)| format!("{key} {}", shown(value)));
     let hidden = grant

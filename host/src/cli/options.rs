@@ -81,6 +81,13 @@ impl Bindings {
                 if let Err(error) = grants.bind(name, &slot, bindings) {
                     wrong.push(error.to_string());
                 }
+                for doubt in grants.doubts(name, &slot) {
+                    if doubt.lacking {
+                        wrong.push(format!("slot `{slot}`: {}", doubt.message));
+                    } else {
+                        tracing::warn!("slot `{slot}`: {}", doubt.message);
+                    }
+                }
             }
         }
         if wrong.is_empty() { Ok(grants) } else { Err(wrong) }

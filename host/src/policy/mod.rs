@@ -4,5 +4,6 @@ pub mod address;
 pub mod endpoint;
 pub mod glob;
 pub mod path;
+pub mod place;
 pub mod text;
 pub mod units;

@@ -98,6 +98,63 @@ plugin = "vacuum"
 grants.database = { connection = "app", access = ["maintain"] }
 "#;
 
+/// Of templates of programs, in a connection and in a grant.
+const TEMPLATES: &str = r#"
+[connections.app]
+command = "app"
+
+[connections.app.template.build]
+argv = ["./build.sh", "{version}", "{flag}"]
+timeout = "0s"
+environment = { API_TOKEN = "hunter2", "A-B" = "x" }
+[connections.app.template.build.placeholder.version]
+type = "integer"
+choices = ["a"]
+[connections.app.template.build.placeholder.unused]
+type = "name"
+
+[connections.app.template.shell]
+argv = ["bash", "-c", "rm {file}"]
+placeholder.file = { type = "path" }
+
+[connections.app.template.Odd]
+argv = []
+
+[tasks.deploy]
+plugin = "FIXTURE"
+parameters = { script = "[]" }
+grants.programs = { connection = "app", access = ["run"] }
+
+[tasks.own.grants.programs]
+command = "app"
+template.x = { argv = "x" }
+
+[tasks.own]
+plugin = "FIXTURE"
+parameters = { script = "[]" }
+
+[tasks.file]
+plugin = "FIXTURE"
+parameters = { script = "[]" }
+grants.programs = { command = "app", templates = "templates.toml" }
+"#;
+
+/// Of templates without a mistake, on a machine that lacks what they need.
+const LACKING: &str = r#"
+[connections.app]
+command = "app"
+
+[connections.app.template.build]
+argv = ["./build.sh", "{version}"]
+environment = { API_TOKEN = "hunter2", PGPASSWORD = "env:NO_SUCH_VARIABLE" }
+placeholder.version = { type = "version" }
+
+[tasks.deploy]
+plugin = "FIXTURE"
+parameters = { script = "[]" }
+grants.programs = { connection = "app", access = ["run"] }
+"#;
+
 /// The problems, a line each: where, how much it matters, what, and what to do.
 fn checked(world: &World, code: i32) -> String {
     let output = world.host("check").args(["--format", "json"]).run().expect_code(code);
@@ -154,6 +211,64 @@ fn two_tasks_that_change_the_same_table_in_the_same_minute_are_named() {
         let expected = "6:19 warning: tasks `first` and `second` both change `sessions` of sqlite:shop.db and -> let one \
                         wait: after = [\"first\"] in `second`\n";
         assert_eq!(said, if named { expected } else { "" }, "{case}");
+    }
+}
+
+#[test]
+fn every_mistake_of_a_template_has_its_line() {
+    let fixture = taskhost_tests::fixture("command").display().to_string();
+    let world = World::new(&TEMPLATES.replace("FIXTURE", &fixture));
+    std::fs::write(world.path("templates.toml"), "[template.a]\nargv = ['true', '{b}']\n").unwrap();
+    insta::assert_snapshot!(checked(&world, 3));
+    let output = world.host("check").run().expect_code(3);
+    assert!(output.stdout.contains("API_TOKEN = \"*******\"") && !output.stdout.contains("hunter2"), "{output}");
+    // With the templates of the bundle mended, those of the file are read.
+    let good = TEMPLATES.split("[tasks.file]").nth(1).unwrap().replace("FIXTURE", &fixture);
+    std::fs::write(world.path("bundle.toml"), format!("[tasks.file]{good}")).unwrap();
+    insta::assert_snapshot!(checked(&world, 3));
+}
+
+#[test]
+fn what_a_template_needs_and_is_not_here_is_said_and_stops_its_run_alone() {
+    let fixture = taskhost_tests::fixture("command").display().to_string();
+    let world = World::new(&LACKING.replace("FIXTURE", &fixture));
+    insta::assert_snapshot!(checked(&world, 1));
+    let output = world.host("run").arg("--all").run().expect_code(3);
+    assert!(output.stderr.contains("PGPASSWORD: the environment variable NO_SUCH_VARIABLE"), "{output}");
+    assert!(!output.to_string().contains("hunter2"), "{output}");
+    world.host("run").arg("--all").env("NO_SUCH_VARIABLE", "x").run().expect_code(0);
+}
+
+#[test]
+fn grants_show_the_arguments_of_templates_and_nothing_of_their_environment() {
+    let fixture = taskhost_tests::fixture("command").display().to_string();
+    let world = World::new(
+        &LACKING
+            .replace("FIXTURE", &fixture)
+            .replace("command = \"app\"", "command = \"app\"\ntemplates = \"more.toml\""),
+    );
+    std::fs::write(world.path("more.toml"), "[template.status]\nargv = ['git', 'status']\nimpact = 'observe'\n")
+        .unwrap();
+    let output = world.host("grants").run().expect_code(0);
+    assert!(!output.stdout.contains("hunter2"), "{output}");
+    insta::assert_snapshot!(world.plain(&output.stdout));
+}
+
+/// The schema that editors use takes what the host takes.
+#[test]
+fn the_schema_knows_templates() {
+    let schema = taskhost_tests::host().args(["schema", "bundle"]).run().expect_code(0).json();
+    let valid =
+        |text: &str| jsonschema::validator_for(&schema).unwrap().is_valid(&toml::from_str::<Value>(text).unwrap());
+    assert!(valid(LACKING));
+    assert!(valid(&LACKING.replace("placeholder.version", "timeout = '10m'\nsuccess = [0, 3]\nplaceholder.version")));
+    for (right, wrong) in [
+        ("argv = [", "args = ["),
+        ("type = \"version\"", "type = \"versions\""),
+        ("argv = [\"./build.sh\", \"{version}\"]", "argv = \"./build.sh\""),
+        ("environment = {", "shell = {"),
+    ] {
+        assert!(!valid(&LACKING.replace(right, wrong)), "{wrong}");
     }
 }
 
