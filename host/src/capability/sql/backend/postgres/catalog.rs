@@ -11,6 +11,8 @@ pub(super) struct Known {
     pub(super) schema: String,
     pub(super) name: String,
     pub(super) may_maintain: bool,
+    /// And its indexes: until 16, the owner of the database may vacuum its tables, and not reindex them.
+    pub(super) may_reindex: bool,
 }
 
 impl Connection {
@@ -96,18 +98,21 @@ impl Connection {
 
     /// The tables that upkeep of `table`, or of the whole database, touches.
     pub(super) async fn tables(&mut self, table: Option<&wit::Table>) -> Result<Vec<Known>, Error> {
-        let may = if self.version >= 170_000 {
-            "has_table_privilege(c.oid, 'MAINTAIN')"
+        let (may, reindex) = if self.version >= 170_000 {
+            ("has_table_privilege(c.oid, 'MAINTAIN')", "has_table_privilege(c.oid, 'MAINTAIN')")
         } else {
-            "pg_has_role(c.relowner, 'USAGE') OR (NOT c.relisshared AND pg_has_role(d.datdba, 'USAGE'))"
+            (
+                "pg_has_role(c.relowner, 'USAGE') OR (NOT c.relisshared AND pg_has_role(d.datdba, 'USAGE'))",
+                "pg_has_role(c.relowner, 'USAGE')",
+            )
         };
         let which = match table {
             Some(_) => "c.oid = to_regclass($1)",
             None => "$1::text IS NULL AND c.relkind IN ('r', 'm') AND c.relpersistence <> 't'",
         };
         let ask = format!(
-            "SELECT n.nspname::text, c.relname::text, {may} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, \
-             pg_database d WHERE d.datname = current_database() AND {which} ORDER BY 1, 2"
+            "SELECT n.nspname::text, c.relname::text, {may}, {reindex} FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace, pg_database d WHERE d.datname = current_database() AND {which} ORDER BY 1, 2"
         );
         let name = table.map(|table| {
             quote::table(Dialect::Postgres, &TableName { schema: table.schema.clone(), name: table.name.clone() })
@@ -115,7 +120,12 @@ impl Connection {
         let rows = sqlx::query(sqlx::AssertSqlSafe(ask)).bind(name).fetch_all(&mut self.inner).await;
         let rows = rows.map_err(|error| self.error(error))?;
         let known = |row: &sqlx::postgres::PgRow| {
-            Ok(Known { schema: row.try_get(0)?, name: row.try_get(1)?, may_maintain: row.try_get(2)? })
+            Ok(Known {
+                schema: row.try_get(0)?,
+                name: row.try_get(1)?,
+                may_maintain: row.try_get(2)?,
+                may_reindex: row.try_get(3)?,
+            })
         };
         let tables: Vec<Known> =
             rows.iter().map(known).collect::<Result<_, _>>().map_err(|error: sqlx::Error| self.error(error))?;

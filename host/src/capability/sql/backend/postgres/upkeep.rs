@@ -67,8 +67,14 @@ impl Connection {
             wit::IndexTarget::Table(table) => ("TABLE", table, table.clone()),
         };
         let known = self.tables(Some(&table)).await?;
-        if rehearsal && known.iter().any(|table| table.may_maintain) {
+        if rehearsal && known.iter().any(|table| table.may_reindex) {
             return Ok(());
+        }
+        if rehearsal {
+            return Err(Error::database(
+                "42501",
+                format!("permission denied for the indexes of {}: the role must own the table", table.name),
+            ));
         }
         let concurrently = if reindex.concurrently { " CONCURRENTLY" } else { "" };
         let name = TableName { schema: target.schema.clone(), name: target.name.clone() };
