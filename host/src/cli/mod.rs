@@ -6,6 +6,7 @@ mod grants;
 mod history;
 pub(crate) mod inspect;
 mod log;
+mod new;
 mod options;
 mod place;
 mod progress;
@@ -71,6 +72,8 @@ enum Command {
     Grants(grants::Arguments),
     /// Show a plugin's parameters, slots and imports. Grants nothing.
     Inspect(inspect::Arguments),
+    /// Make a new plugin that builds, and passes its test and its cases.
+    New(new::Arguments),
     /// Show what tasks remember between their runs.
     State(state::Arguments),
     /// Write the maintenance log: what was done, found, resolved, measured and changed, day by day.
@@ -104,6 +107,7 @@ pub fn execute(arguments: Arguments) -> u8 {
             Command::Inspect(inspect) => inspect::execute(&global, &inspect).await,
             Command::Check(check) => check::execute(&global, &check).await,
             Command::Grants(grants) => grants::execute(&grants),
+            Command::New(new) => new::execute(&new),
             Command::State(state) => state::execute(&state).await,
             Command::Log(log) => log::execute(&log).await,
             Command::Tick(tick) => tick::execute(&tick).await,
