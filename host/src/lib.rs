@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod capability;
+pub(crate) mod cases;
 pub mod cli;
 #[doc(hidden)]
 pub mod fuzzing;

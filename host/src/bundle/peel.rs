@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 const LIMIT: usize = 100;
 
 /// The value, if what was left of the document makes one, and every mistake with its place.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Error>) {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Error>) {
     let (mut document, mut errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return (None, errors);

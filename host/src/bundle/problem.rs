@@ -34,7 +34,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn error(message: impl Into<String>, place: Range<usize>) -> Self {
+    pub(crate) fn error(message: impl Into<String>, place: Range<usize>) -> Self {
         Self { weight: Weight::Error, message: message.into(), help: None, place: Some(place) }
     }
 

@@ -34,7 +34,7 @@ pub fn read(path: &Path, text: &str) -> Result<Bundle, Vec<Problem>> {
 }
 
 /// What TOML or the types of the file say.
-fn shape(error: &toml::de::Error) -> Problem {
+pub(crate) fn shape(error: &toml::de::Error) -> Problem {
     let message = error.message();
     let near = message.strip_prefix("unknown field `").and_then(|rest| {
         let (written, known) = rest.split_once('`')?;
@@ -371,7 +371,7 @@ struct Target {
 }
 
 /// A parameter's value as it is written on the command line.
-fn argument(value: &Value) -> Result<String, String> {
+pub(crate) fn argument(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(number) => Ok(number.to_string()),

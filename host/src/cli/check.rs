@@ -111,9 +111,20 @@ pub(super) fn bundle(path: &Path, text: &str) -> Option<Bundle> {
 
 /// Shows problems on standard error.
 pub(super) fn complain(path: &Path, text: &str, problems: &[Problem]) {
+    show(path, text, problems);
+    eprintln!("{}", summary(path, 0, problems));
+}
+
+/// The same of another kind of file, of which `so` is what follows from them.
+pub(super) fn complain_of(path: &Path, text: &str, problems: &[Problem], so: &str) {
+    show(path, text, problems);
+    let plural = if problems.len() == 1 { "" } else { "s" };
+    eprintln!("{}: {} mistake{plural}; {so}", path.display(), problems.len());
+}
+
+fn show(path: &Path, text: &str, problems: &[Problem]) {
     let shown = Problems { name: &path.display().to_string(), text, problems };
     anstream::eprint!("{}", shown.shown(true));
-    eprintln!("{}", summary(path, 0, problems));
 }
 
 impl Global {

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod build;
 mod check;
 mod completions;
 mod grants;
@@ -16,6 +17,7 @@ mod show;
 mod state;
 mod tasks;
 mod tick;
+mod test;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -74,6 +76,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Make a new plugin that builds, and passes its test and its cases.
     New(new::Arguments),
+    /// Run a plugin's cases, each in a world that is made for it and thrown away.
+    Test(test::Arguments),
     /// Show what tasks remember between their runs.
     State(state::Arguments),
     /// Write the maintenance log: what was done, found, resolved, measured and changed, day by day.
@@ -108,6 +112,7 @@ pub fn execute(arguments: Arguments) -> u8 {
             Command::Check(check) => check::execute(&global, &check).await,
             Command::Grants(grants) => grants::execute(&grants),
             Command::New(new) => new::execute(&new),
+            Command::Test(test) => test::execute(&global, &test).await,
             Command::State(state) => state::execute(&state).await,
             Command::Log(log) => log::execute(&log).await,
             Command::Tick(tick) => tick::execute(&tick).await,

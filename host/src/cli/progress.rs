@@ -104,6 +104,32 @@ impl TaskProgress {
     }
 }
 
+/// The progress of a plugin's cases on standard error: a bar, and nothing where none can be drawn.
+pub(super) struct TestProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl TestProgress {
+    /// Of that many cases of a plugin.
+    pub(super) fn new(plugin: &str, cases: usize) -> Self {
+        let TaskProgress { bar } = TaskProgress::new(plugin, cases);
+        Self { bar }
+    }
+
+    /// A case has ended.
+    pub(super) fn ended(&self, name: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(crate::policy::text::clean_line(name, 100));
+            bar.inc(1);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(self) {
+        Progress { bar: self.bar }.finish();
+    }
+}
+
 fn say(bar: Option<&ProgressBar>, text: &str) {
     match bar {
         Some(bar) => bar.println(text),

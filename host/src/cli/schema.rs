@@ -1,4 +1,4 @@
-//! `host schema bundle`: the JSON Schema of bundle files.
+//! `host schema bundle` and `host schema cases`: the JSON Schemas of files that people write.
 
 use clap::Args;
 
@@ -13,11 +13,14 @@ pub(super) struct Arguments {
 enum Of {
     /// Bundle files. In an editor that knows them, the first line `#:schema PATH` of a bundle names the schema.
     Bundle,
+    /// Files of a plugin's cases.
+    Cases,
 }
 
 pub(super) fn execute(arguments: &Arguments) -> u8 {
     match arguments.of {
         Of::Bundle => super::print(&super::json(&crate::bundle::schema())),
+        Of::Cases => super::print(&super::json(&crate::cases::schema())),
     }
     0
 }

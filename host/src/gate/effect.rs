@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a call does to the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Impact {
     /// Reads; the world is the same afterwards.
@@ -13,6 +15,17 @@ pub enum Impact {
     Change,
     /// Removes; what was there is gone.
     Destroy,
+}
+
+impl Impact {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Change => "change",
+            Self::Destroy => "destroy",
+        }
+    }
 }
 
 /// One capability call, as it enters the gate.

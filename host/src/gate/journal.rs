@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct as _;
 use super::{Effect, Impact, Refusal, micros};
 
 /// What the gate answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// Carried out.
@@ -17,6 +17,17 @@ pub enum Decision {
     Rehearse,
     /// Not let through.
     Refuse,
+}
+
+impl Decision {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Perform => "perform",
+            Self::Rehearse => "rehearse",
+            Self::Refuse => "refuse",
+        }
+    }
 }
 
 /// What became of an effect.

@@ -24,6 +24,7 @@ use super::{Data, Load, Room, RunContext, View};
 use crate::gate::Gate;
 
 pub use backend::Engines;
+pub(crate) use backend::{Things, Throwaway};
 pub use grant::Grant;
 pub use host::Daemon;
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 
+pub(crate) use self::backend::Throwaway;
 use self::backend::{Pools, Rehearsed};
 use self::tasks::Tasks;
 use super::{Data, Load, Notices, Room, RunContext, View};

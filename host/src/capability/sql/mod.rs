@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 
+pub(crate) use self::backend::Throwaway;
 use self::backend::{Jobs, Pools};
 pub use self::grant::Grant;
 use super::{Data, Room, RunContext, View};

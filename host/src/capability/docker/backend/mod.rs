@@ -5,6 +5,7 @@ mod listing;
 mod removal;
 mod running;
 mod streams;
+mod throwaway;
 mod usage;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use super::grant::{Grant, Target};
 use super::reference::Reference;
 
 pub(super) use running::Ceiling;
+pub(crate) use throwaway::{Things, Throwaway};
 
 /// One connection an engine, shared by all runs of the process and made when first used.
 #[derive(Default)]

@@ -7,6 +7,7 @@ mod looking;
 mod pool;
 mod reply;
 mod scan;
+mod throwaway;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -17,6 +18,7 @@ pub(super) use keys::{Expiry, command_keys, expirable, expire, get, present, run
 pub(super) use looking::{background_save, clients, configuration, describe, info, last_save, server, size, slowlog};
 pub(super) use pool::{Lease, Pool, Pools};
 pub(super) use scan::{Scan, scan};
+pub(crate) use throwaway::Throwaway;
 
 /// Keys that are asked about in one round trip.
 const CHUNK: usize = 1_000;

@@ -18,6 +18,7 @@ mod scratch;
 mod slot;
 mod sqlite;
 mod target;
+mod throwaway;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub(crate) use self::rows::{RowSink, RowSource, channel, size_of_all};
 pub(crate) use self::scratch::ScratchDatabase;
 pub(crate) use self::slot::{SharedLease, Slot, copy_out, read, read_within};
 pub(crate) use self::target::Target;
+pub(crate) use self::throwaway::Throwaway;
 pub(super) use super::bindings::taskhost::host::sql as wit;
 pub(super) use super::error::{DatabaseError, Error};
 pub(super) use super::grant::{Dialect, TableName};
