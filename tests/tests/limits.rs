@@ -145,13 +145,14 @@ async fn a_describe_that_misbehaves_is_no_plugin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_that_has_no_slot_is_refused_before_the_first_instruction() {
+async fn sockets_that_a_runtime_imports_lead_nowhere() {
     let cache = tempfile::tempdir().unwrap();
     let host = host(cache.path());
     let plugin = host.load(&fixture("imports-sockets")).await.unwrap();
     let report = host.run(&plugin, Request { arguments: vec![], ..request("", GRACE) }).await;
-    assert_eq!(report.run.outcome, Outcome::Refused);
-    assert!(report.error.unwrap().contains("imports wasi:sockets/"));
+    assert_eq!(report.run.outcome, Outcome::Trapped);
+    let error = report.error.unwrap();
+    assert!(error.contains("it called wasi:sockets/") && error.contains("no plugin is given sockets"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -193,6 +193,7 @@ impl Plugin {
         let refused = |error: wasmtime::Error| RequestError(vec![self.unlinked(&error)]);
         let mut linker = Linker::new(&host.engine);
         store::link(&mut linker).map_err(refused)?;
+        super::sockets::link(&mut linker, &host.engine, &self.0.component).map_err(refused)?;
         capability::link(&mut linker, capabilities).map_err(refused)?;
         let pre = linker.instantiate_pre(&self.0.component).and_then(PluginPre::new).map_err(refused)?;
         linked.push((capabilities.clone(), pre.clone()));
@@ -207,11 +208,7 @@ impl Plugin {
             match own {
                 Some("report" | "task") => false,
                 Some(room) => !self.0.description.slots.iter().any(|slot| slot.capability == room),
-                None => {
-                    import.starts_with("wasi:sockets")
-                        || import.starts_with("wasi:http")
-                        || !import.starts_with("wasi:")
-                }
+                None => import.starts_with("wasi:http") || !import.starts_with("wasi:"),
             }
         });
         match foreign {

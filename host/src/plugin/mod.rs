@@ -10,6 +10,7 @@ pub(crate) mod fit;
 mod limits;
 mod load;
 mod run;
+mod sockets;
 mod store;
 
 pub use describe::DescribeLimits;
