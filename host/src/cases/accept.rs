@@ -152,12 +152,12 @@ fn effects(expect: Option<&Expect>, report: &Report, emptied: &dyn Fn(&str) -> S
     let mut counted: Vec<(Vec<(&str, String)>, i64)> = Vec::new();
     for entry in &report.effects {
         let effect = &entry.effect;
-        let near = |written: &Effect| written.operation.as_deref() == Some(effect.operation);
+        let near = |written: &Effect| written.operation.as_deref() == Some(&*effect.operation);
         if effect.impact == Impact::Observe && !written.iter().any(near) {
             continue;
         }
         let key = vec![
-            ("operation", effect.operation.to_owned()),
+            ("operation", effect.operation.to_string()),
             ("impact", effect.impact.name().to_owned()),
             ("target", emptied(&effect.target)),
             ("decision", entry.decision.name().to_owned()),

@@ -242,9 +242,9 @@ impl Comparison<'_> {
 
     fn is_effect(&self, written: &Effect, entry: &Entry) -> bool {
         let effect = &entry.effect;
-        self.is(written.capability.as_ref(), effect.capability)
+        self.is(written.capability.as_ref(), &effect.capability)
             && self.is(written.slot.as_ref(), &effect.slot)
-            && self.is(written.operation.as_ref(), effect.operation)
+            && self.is(written.operation.as_ref(), &effect.operation)
             && written.impact.is_none_or(|impact| impact == effect.impact)
             && self.holds(written.target.as_ref(), &effect.target)
             && written.decision.is_none_or(|decision| decision == entry.decision)

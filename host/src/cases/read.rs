@@ -262,7 +262,11 @@ impl Reader {
                 settings.insert("access".into(), words);
             }
             // With a target that stands in, so that what is wrong with the settings is found before anything is made.
-            let stands_in = Binding { target: Secret::new(room.example), settings: settings.clone() };
+            let stands_in = Binding {
+                secrets: std::collections::BTreeMap::new(),
+                target: Secret::new(room.example),
+                settings: settings.clone(),
+            };
             if let Err(error) = Grants::default().bind(room.name, slot, vec![stands_in]) {
                 self.wrong(error.to_string(), &place);
             }

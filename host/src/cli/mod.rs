@@ -16,8 +16,8 @@ mod schema;
 mod show;
 mod state;
 mod tasks;
-mod tick;
 mod test;
+mod tick;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -364,7 +364,7 @@ mod tests {
     }
 
     fn said(
-        tally: &Tally,
+        tally: &mut Tally,
         wanted: &Wanted,
         limits: &Limits,
         hours: Option<f64>,

@@ -191,7 +191,7 @@ impl World {
             "http" => Secret::new(self.servers.get(target).ok_or_else(gone)?.base()),
             _ => Secret::new(self.filled(target)),
         };
-        Ok(Binding { target, settings })
+        Ok(Binding { secrets: std::collections::BTreeMap::new(), target, settings })
     }
 
     /// A text in which `{NAME}` is put for each part of the world: a database's name, an endpoint's address, an HTTP
