@@ -46,7 +46,7 @@ fn a_program_gets_its_directory_and_an_environment_of_its_own_and_no_descriptor_
     .script(
         "look",
         "pwd\nenv | grep -v '^PWD=\\|^_=\\|^SHLVL=\\|^OLDPWD=' | sort\nls -l /proc/self/fd | sed 's/.*[0-9][0-9]:[0-9][0-9] //' | grep -v '/proc/\\|^total'\n\
-         cat && (exec < /dev/tty) 2>/dev/null && echo a terminal\nps -o sid= -p $$ | tr -d ' ' > sid\necho $PPID > supervisor",
+         cat && (exec < /dev/tty) 2>/dev/null && echo a terminal\ncut -d' ' -f6 /proc/$$/stat > sid\necho $PPID > supervisor",
     );
     let descriptor = std::fs::File::open("/etc/passwd").unwrap();
     // As whoever starts a host may have left them open.
