@@ -62,6 +62,7 @@ impl DatabaseServer {
     }
 
     /// A standby of this PostgreSQL server, which follows it.
+    #[must_use = "it ends when it is dropped"]
     pub fn standby(&self) -> Self {
         let account = Account::of("postgres");
         let programs = programs(POSTGRES, "initdb");

@@ -34,10 +34,12 @@ pub(crate) struct Limits {
     pub(crate) min_updates: u64,
 }
 
+/// What may be wrong with a table.
+type Check = fn(&Table, &Settings, &Limits) -> Option<Finding>;
+
 /// Every finding.
 pub(crate) fn all(tables: &[Table], settings: &Settings, limits: &Limits) -> Vec<Finding> {
     let mut findings: Vec<Finding> = server(settings).into_iter().collect();
-    type Check = fn(&Table, &Settings, &Limits) -> Option<Finding>;
     let checks: [Check; 6] = [never_analyzed, stale, unattended, dead, hot, wraparound];
     for check in checks {
         let mut found: Vec<Finding> = tables.iter().filter_map(|table| check(table, settings, limits)).collect();

@@ -1,4 +1,4 @@
-//! MariaDB and MySQL: what InnoDB keeps of a table for the planner, and how old it is.
+//! MariaDB and MySQL: what `InnoDB` keeps of a table for the planner, and how old it is.
 
 use std::collections::HashMap;
 

