@@ -70,6 +70,14 @@ impl Host {
         self
     }
 
+    /// Names it the servers of the tests, on which `host test` makes worlds.
+    pub fn servers(mut self) -> Self {
+        for name in ["TASKHOST_TEST_POSTGRES", "TASKHOST_TEST_MYSQL", "TASKHOST_TEST_REDIS", "TASKHOST_TEST_DOCKER"] {
+            self = self.env(name, super::databases::required(name));
+        }
+        self
+    }
+
     /// Starts it in that directory, not in its own empty home.
     pub fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
@@ -212,7 +220,7 @@ fn reader(pipe: Option<impl std::io::Read + Send + 'static>) -> std::thread::Joi
 }
 
 /// The binary that `cargo xtask test` names, else the one beside the tests, unless a source changed since.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("TASKHOST_TEST_HOST") {
         return path.into();
     }

@@ -17,7 +17,7 @@ mod servers;
 use std::path::{Path, PathBuf};
 
 pub use databases::{Database, mariadb, postgres, server_authority};
-pub use host::{Host, Output, Process, host};
+pub use host::{Host, Output, Process, binary, host};
 pub use redis::{Client as RedisClient, RedisDatabase, RedisServer, Reply as RedisReply, redis};
 pub use servers::DatabaseServer;
 
@@ -61,4 +61,18 @@ fn built(path: &Path) -> PathBuf {
         path.display()
     );
     path.to_owned()
+}
+
+/// The variables with which cargo builds crates outside of this repository: with the programs and the downloads of
+/// whoever runs the tests, a build directory that tests share, and no network.
+pub fn cargo(mut set: impl FnMut(&'static str, String)) {
+    for (name, below_home) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(below_home));
+        let place = std::env::var_os(name).map(PathBuf::from).or(home);
+        if let Some(place) = place.filter(|place| place.is_dir()) {
+            set(name, place.display().to_string());
+        }
+    }
+    set("CARGO_TARGET_DIR", build_directory().join("tmp/author").display().to_string());
+    set("CARGO_NET_OFFLINE", "true".into());
 }

@@ -54,7 +54,7 @@ pub(crate) fn packages<'a>(guests: impl IntoIterator<Item = &'a Guest>) -> impl 
 }
 
 /// Copies by renaming: a host that reads the file meanwhile sees the old or the new one whole.
-fn place(built: &Path, component: &Path) -> std::io::Result<()> {
+pub(crate) fn place(built: &Path, component: &Path) -> std::io::Result<()> {
     if let Some(directory) = component.parent() {
         std::fs::create_dir_all(directory)?;
     }

@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod guests;
 mod process;
+mod python;
 mod servers;
 mod test;
 mod workspace;
@@ -68,7 +69,8 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Plugins => {
             guests::ensure_target(&workspace).await?;
-            guests::build(&workspace, workspace.plugins()?.iter().chain(&workspace.fixtures()?)).await
+            guests::build(&workspace, workspace.plugins()?.iter().chain(&workspace.fixtures()?)).await?;
+            python::build(&workspace).await
         }
     }
 }

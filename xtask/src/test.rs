@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::servers::Servers;
 use crate::workspace::Workspace;
-use crate::{guests, process, workspace};
+use crate::{guests, process, python, workspace};
 
 /// What `test` takes.
 #[derive(Args)]
@@ -30,6 +30,7 @@ pub(crate) async fn run(workspace: &Workspace, options: &Options) -> anyhow::Res
         guests::build(workspace, all()).await
     };
     steps.step("plugins and test guests, to WebAssembly", built).await?;
+    steps.step("plugins in Python, to WebAssembly", python::build(workspace)).await?;
 
     let host = ["clippy", "--all-targets", "--", "--deny", "warnings"];
     steps.cargo("lints of the host", workspace.cargo(&host)).await?;
@@ -38,6 +39,7 @@ pub(crate) async fn run(workspace: &Workspace, options: &Options) -> anyhow::Res
     let mut native = workspace.cargo(&["test", "--lib"]);
     native.args(guests::packages(&plugins));
     steps.cargo("unit tests of plugins", native).await?;
+    steps.step("unit tests of plugins in Python", python::test(workspace)).await?;
 
     let mut servers = None;
     steps

@@ -74,6 +74,22 @@ impl Workspace {
         self.guests("plugins", "", "plugins")
     }
 
+    /// The plugins in Python.
+    pub(crate) fn python_plugins(&self) -> anyhow::Result<Vec<Guest>> {
+        let directory = self.root.join("plugins");
+        let mut plugins = Vec::new();
+        for entry in directory.read_dir().with_context(|| format!("failed to list {}", directory.display()))? {
+            let entry = entry?;
+            if entry.path().join("app.py").is_file() && entry.path().join("requirements.txt").is_file() {
+                let package = entry.file_name().to_string_lossy().into_owned();
+                let component = self.target.join("plugins").join(format!("{package}.wasm"));
+                plugins.push(Guest { package, component });
+            }
+        }
+        plugins.sort_by(|one, other| one.package.cmp(&other.package));
+        Ok(plugins)
+    }
+
     /// The guests of the tests: package `fixture-NAME` or `hostile-NAME` in directory NAME.
     pub(crate) fn fixtures(&self) -> anyhow::Result<Vec<Guest>> {
         let mut guests = self.guests("tests/fixtures", "fixture-", "fixtures")?;

@@ -70,15 +70,7 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
     };
     let mut found = find();
     let packages = missing(&found);
-    if !packages.is_empty() && rustix::process::geteuid().is_root() && program("apt-get", &[]).is_some() {
-        println!("installing {}", packages.join(" and "));
-        let apt = |arguments: &[&str]| {
-            let mut command = Command::new("apt-get");
-            command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
-            command
-        };
-        process::succeed(&mut apt(&["--quiet=2", "update"])).await?;
-        process::succeed(apt(&["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(&packages)).await?;
+    if !packages.is_empty() && apt_install(&packages).await? {
         found = find();
     }
     let packages = missing(&found);
@@ -90,6 +82,22 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
         bail!("{}", wanting(&packages));
     }
     Ok(Programs { postgres, mariadb, redis, docker })
+}
+
+/// Installs packages where that can be done: as root, on a system with apt. Whether it was.
+pub(crate) async fn apt_install(packages: &[&str]) -> anyhow::Result<bool> {
+    if !rustix::process::geteuid().is_root() || program("apt-get", &[]).is_none() {
+        return Ok(false);
+    }
+    println!("installing {}", packages.join(" and "));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
+        command
+    };
+    process::succeed(&mut apt(&["--quiet=2", "update"])).await?;
+    process::succeed(apt(&["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(packages)).await?;
+    Ok(true)
 }
 
 fn wanting(packages: &[&str]) -> String {

@@ -20,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use crate::process;
 use crate::workspace::Workspace;
 use account::Account;
+pub(crate) use install::apt_install;
 
 /// How long a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_mins(1);
