@@ -61,6 +61,11 @@ fn grants_say_no_more_than_was_written() {
 }
 
 #[test]
+fn lockfiles_end_in_packages_and_problems() {
+    pass("lockfiles", 150);
+}
+
+#[test]
 fn paths_stay_below_the_root() {
     pass("paths", 50);
 }

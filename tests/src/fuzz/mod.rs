@@ -9,6 +9,7 @@
 mod descriptions;
 mod dumps;
 mod grants;
+mod lockfiles;
 mod paths;
 mod random;
 mod sql;
@@ -33,10 +34,11 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "descriptions", body: descriptions::check },
     Target { name: "dumps", body: dumps::check },
     Target { name: "grants", body: grants::check },
+    Target { name: "lockfiles", body: lockfiles::check },
     Target { name: "paths", body: paths::check },
     Target { name: "sql_mysql", body: sql::check_mysql },
     Target { name: "sql_postgres", body: sql::check_postgres },
