@@ -225,7 +225,7 @@ fn converse(
                 stream.flush()?;
                 std::thread::sleep(Duration::from_millis(20));
             }
-            Then::Flood => stream.write_all(&[b'x'; 64 * 1024])?,
+            Then::Flood => stream.write_all(&[b'x'; 8 * 1024])?,
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ pub mod fuzz;
 pub mod history;
 mod host;
 pub mod http;
+mod prometheus;
 mod redis;
 pub mod reflexion;
 mod servers;
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 pub use databases::{Database, mariadb, postgres, server_authority};
 pub use host::{Host, Output, Process, binary, host};
+pub use host::{Host, Output, Process, host};
+pub use prometheus::PrometheusServer;
 pub use redis::{Client as RedisClient, RedisDatabase, RedisServer, Reply as RedisReply, redis};
 pub use servers::DatabaseServer;
 

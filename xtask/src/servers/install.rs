@@ -29,6 +29,7 @@ pub(super) struct Programs {
     pub(super) mariadb: MariaDbPrograms,
     pub(super) redis: PathBuf,
     pub(super) docker: Option<DockerPrograms>,
+    pub(super) prometheus: PathBuf,
 }
 
 struct Found {
@@ -37,6 +38,7 @@ struct Found {
     redis: Option<PathBuf>,
     docker: Option<DockerPrograms>,
     busybox: Option<PathBuf>,
+    prometheus: Option<PathBuf>,
 }
 
 /// Finds the programs of the servers that are wanted; none that is wanted is missing from the answer. PostgreSQL, MariaDB
@@ -48,6 +50,7 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
         redis: find_redis(),
         docker: docker.then(find_docker).flatten(),
         busybox: program("busybox", &["/bin", "/usr/bin"].map(PathBuf::from)),
+        prometheus: program("prometheus", &["/usr/bin", "/usr/local/bin"].map(PathBuf::from)),
     };
     let missing = |found: &Found| {
         let mut packages = Vec::new();
@@ -66,6 +69,9 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
         if found.busybox.is_none() {
             packages.push("busybox-static");
         }
+        if found.prometheus.is_none() {
+            packages.push("prometheus");
+        }
         packages
     };
     let mut found = find();
@@ -74,14 +80,21 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
         found = find();
     }
     let packages = missing(&found);
-    let Found { postgres: Some(postgres), mariadb: Some(mariadb), redis: Some(redis), docker, busybox: _ } = found
+    let Found {
+        postgres: Some(postgres),
+        mariadb: Some(mariadb),
+        redis: Some(redis),
+        docker,
+        busybox: _,
+        prometheus: Some(prometheus),
+    } = found
     else {
         bail!("{}", wanting(&packages));
     };
     if !packages.is_empty() {
         bail!("{}", wanting(&packages));
     }
-    Ok(Programs { postgres, mariadb, redis, docker })
+    Ok(Programs { postgres, mariadb, redis, docker, prometheus })
 }
 
 /// Installs packages where that can be done: as root, on a system with apt. Whether it was.
@@ -103,7 +116,7 @@ pub(crate) async fn apt_install(packages: &[&str]) -> anyhow::Result<bool> {
 fn wanting(packages: &[&str]) -> String {
     format!(
         "the tests need the programs of PostgreSQL (initdb, postgres), MariaDB (mariadb-install-db, mariadbd), Redis \
-         (redis-server) and Docker (dockerd, docker, docker-registry, and a static busybox); on Debian or Ubuntu: `sudo apt-get install {}`. dockerd is started as root only, and TASKHOST_TEST_DOCKER=unix:///... names an \
+         (redis-server), Prometheus (prometheus) and Docker (dockerd, docker, docker-registry, and a static busybox); on Debian or Ubuntu: `sudo apt-get install {}`. dockerd is started as root only, and TASKHOST_TEST_DOCKER=unix:///... names an \
          engine for tests instead",
         packages.join(" ")
     )

@@ -37,6 +37,8 @@ const VARIABLES: [&str; 5] = [
 const REDIS_PROGRAM: &str = "TASKHOST_TEST_REDIS_SERVER";
 /// Names the directories of PostgreSQL's and MariaDB's programs to the tests that start one set up in another way.
 const SQL_PROGRAMS: [&str; 2] = ["TASKHOST_TEST_POSTGRES_PROGRAMS", "TASKHOST_TEST_MYSQL_PROGRAMS"];
+/// Names the program of Prometheus, of which each test starts a server of its own.
+const PROMETHEUS_PROGRAM: &str = "TASKHOST_TEST_PROMETHEUS_SERVER";
 /// Names the certificate that the servers' own are signed with.
 const AUTHORITY: &str = "TASKHOST_TEST_SERVER_CA";
 
@@ -67,6 +69,7 @@ impl Servers {
             (REDIS_PROGRAM, programs.redis.display().to_string()),
             (SQL_PROGRAMS[0], beside(&programs.postgres.postgres)),
             (SQL_PROGRAMS[1], beside(&programs.mariadb.mariadbd)),
+            (PROMETHEUS_PROGRAM, programs.prometheus.display().to_string()),
         ];
         if postgres_named && mariadb_named && redis_named && docker_named && registry_named {
             println!("those that {} name", VARIABLES.join(" and "));
