@@ -235,6 +235,8 @@ async fn mariadb_names_what_could_go_by_what_counts_uses() {
         let server = DatabaseServer::mariadb(&[option]);
         let database = server.database().await;
         database.execute(&MARIADB).await;
+        // Uses count from when the table was made, in whole seconds.
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         let target = database.url().to_string();
         let report =
             usage(&[("database", &target)], &["unused-for=1s", "min-size=8KiB", "scans-per-day=1000000"]).await;
