@@ -87,7 +87,10 @@ impl Comparison<'_> {
             let mut found = vec![outcome.name().to_owned()];
             found.extend(report.error.iter().flat_map(|error| error.lines()).map(|line| format!("  {line}")));
             self.mismatches.push(Mismatch { what: "outcome".into(), expected: vec![expected.name().into()], found });
-            return outcome.exit_code() < 3 || expected.exit_code() == 3;
+        }
+        let (ends_well, ended_well) = (expected.exit_code() < 3, outcome.exit_code() < 3);
+        if ends_well != ended_well {
+            return ended_well;
         }
         for (what, written, text) in
             [("summary", &expect.summary, &report.summary), ("error", &expect.error, &report.error)]

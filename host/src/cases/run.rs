@@ -99,13 +99,13 @@ async fn steps(
                 vec![nothing]
             }
             Some(expect) => {
+                let emptied = |text: &str| world.emptied(text);
                 let afterwards = stoppable(order, world.look(expect)).await?;
                 let mismatches = compare(expect, &report, &afterwards, &filled);
                 if order.accept {
-                    let emptied = |text: &str| world.emptied(text);
                     verdict.proposed.push(propose(Some(expect), &mismatches, &report, &afterwards, &emptied));
                 }
-                mismatches
+                mismatches.into_iter().map(|mismatch| mismatch.named(&emptied)).collect()
             }
         };
         all.push(mismatches);

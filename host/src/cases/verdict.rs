@@ -50,6 +50,12 @@ impl Mismatch {
     pub(super) fn new(what: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self { what: what.into(), expected: vec![expected.into()], found: vec![found.into()] }
     }
+
+    /// The same with the parts of the world by their names, as the case has them.
+    pub(super) fn named(self, emptied: &dyn Fn(&str) -> String) -> Self {
+        let all = |lines: Vec<String>| lines.iter().map(|line| emptied(line)).collect();
+        Self { what: self.what, expected: all(self.expected), found: all(self.found) }
+    }
 }
 
 impl Verdict {
