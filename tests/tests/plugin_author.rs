@@ -1,0 +1,196 @@
+//! The page for authors of plugins is true: its commands are run, its files are written, and what it shows is what comes.
+//!
+//! `TASKHOST_TEST_UPDATE=1 cargo test --test plugin_author` writes what came into the page.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops here")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use taskhost_tests::{binary, cargo};
+
+/// What the page has its reader do.
+#[derive(Debug)]
+enum Step {
+    /// Write a file, in the directory that the commands have come to.
+    File {
+        path: String,
+        text: String,
+    },
+    Command {
+        line: String,
+        shown: String,
+    },
+}
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugin-author.md")
+}
+
+/// The steps of a page: of each block of `console` its commands with what they print, and of each other block that follows
+/// a line which ends with a file's name, that file.
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut lines = page.lines();
+    let mut before = "";
+    while let Some(line) = lines.next() {
+        match line.strip_prefix("```") {
+            Some("console") => {
+                for line in lines.by_ref().take_while(|line| *line != "```") {
+                    match (line.strip_prefix("$ "), steps.last_mut()) {
+                        (Some(command), _) => {
+                            steps.push(Step::Command { line: command.into(), shown: String::new() });
+                        }
+                        (None, Some(Step::Command { shown, .. })) => *shown += &format!("{line}\n"),
+                        (None, _) => panic!("`{line}` comes from no command"),
+                    }
+                }
+            }
+            Some(_) => {
+                let text: String =
+                    lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
+                if let Some(path) = before.strip_suffix("`:").and_then(|rest| rest.rsplit('`').next()) {
+                    steps.push(Step::File { path: path.into(), text });
+                }
+            }
+            None => {}
+        }
+        if !line.is_empty() {
+            before = line;
+        }
+    }
+    steps
+}
+
+/// Runs all of them in one shell, as a reader does, and gives what each command printed.
+fn run(steps: &[Step], directory: &Path) -> Vec<String> {
+    const MARK: &str = "---- command ";
+    let mut script = String::new();
+    for (number, step) in steps.iter().enumerate() {
+        match step {
+            Step::File { path, text } => {
+                let file = directory.join(format!("file-{number}"));
+                std::fs::write(&file, text).unwrap();
+                script += &format!("cp '{}' '{path}'\n", file.display());
+            }
+            Step::Command { line, .. } => {
+                script += &format!("echo '{MARK}{number}'\n{line}\n");
+                // One build directory for all crates of the tests, where the reader has one of each crate's own.
+                if line.starts_with("host new ") {
+                    script += "for crate in */Cargo.toml; do ln -s \"$SHARED\" \"$(dirname $crate)/target\"; done\n";
+                }
+            }
+        }
+    }
+    let home = directory.join("home");
+    let work = directory.join("work");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::create_dir(&work).unwrap();
+    let mut shell = Command::new("bash");
+    shell.env_clear().current_dir(&work).env("HOME", &home).env("SHARED", "");
+    cargo(|name, value| {
+        shell.env(if name == "CARGO_TARGET_DIR" { "SHARED" } else { name }, value);
+    });
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let host = directory.join("bin");
+    std::fs::create_dir(&host).unwrap();
+    std::os::unix::fs::symlink(binary(), host.join("host")).unwrap();
+    let path = std::env::join_paths(std::iter::once(host).chain(std::env::split_paths(&path))).unwrap();
+    shell.env("PATH", path).env("TASKHOST_SDK", Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk"));
+    // As one sees them at a terminal: what is complained of between what is printed.
+    shell.arg("-c").arg(format!("exec 2>&1\n{script}")).stdin(Stdio::null());
+    let output = shell.output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let mut outputs = vec![String::new(); steps.len()];
+    let mut current = None;
+    for line in printed.lines() {
+        if let Some(number) = line.strip_prefix(MARK) {
+            current = Some(number.parse::<usize>().unwrap());
+        } else if let Some(output) = current.and_then(|current| outputs.get_mut(current)) {
+            if !of_cargo(line) {
+                *output += &format!("{}\n", line.replace(&work.display().to_string(), "/home/you"));
+            }
+        }
+    }
+    outputs
+}
+
+/// Whether cargo says it on the way: it differs from one time to the next.
+fn of_cargo(line: &str) -> bool {
+    let verbs =
+        ["Compiling", "Finished", "Locking", "Updating", "Adding", "Downloading", "Downloaded", "Blocking", "Running"];
+    let trimmed = line.trim_start();
+    line.len() - trimmed.len() >= 3 && verbs.iter().any(|verb| trimmed.starts_with(&format!("{verb} ")))
+}
+
+/// A text in which figures that differ from machine to machine are the same.
+fn alike(text: &str) -> String {
+    let words = text.lines().map(|line| {
+        if line.contains("the SDK comes from") {
+            return "  the SDK".to_owned();
+        }
+        let mut out: Vec<String> = Vec::new();
+        for word in line.split_whitespace() {
+            let figure =
+                word.chars().all(|c| c.is_ascii_digit() || c == '.') && word.contains(|c: char| c.is_ascii_digit());
+            let unit = matches!(word, "ms" | "s" | "KiB");
+            if unit && out.last().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit() || c == '.')) {
+                out.pop();
+                out.push("N".into());
+            }
+            let digest = word.trim_matches(['"', ',']).starts_with("sha256:");
+            let took = word.strip_suffix('s').is_some_and(|rest| rest.contains('.') && rest.parse::<f64>().is_ok());
+            out.push(if digest {
+                "sha256".into()
+            } else if took && !figure {
+                "N".into()
+            } else {
+                word.to_owned()
+            });
+        }
+        out.join(" ")
+    });
+    words.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// The page with what came in place of what it shows.
+fn updated(page: &str, steps: &[Step], outputs: &[String]) -> String {
+    let mut commands = steps.iter().zip(outputs).filter(|(step, _)| matches!(step, Step::Command { .. }));
+    let mut out = String::new();
+    let mut within = false;
+    for line in page.lines() {
+        within = match line {
+            "```console" => true,
+            "```" => false,
+            _ => within,
+        };
+        if within && line != "```console" {
+            if line.starts_with("$ ") {
+                let (_, output) = commands.next().unwrap();
+                out += &format!("{line}\n{output}");
+            }
+            continue;
+        }
+        out += &format!("{line}\n");
+    }
+    out
+}
+
+#[test]
+fn the_page_for_authors_is_true_from_its_first_command_to_its_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(page()).unwrap();
+    let steps = steps(&text);
+    assert!(steps.iter().filter(|step| matches!(step, Step::Command { .. })).count() > 15, "{steps:#?}");
+    assert!(steps.iter().filter(|step| matches!(step, Step::File { .. })).count() >= 3, "{steps:#?}");
+    let outputs = run(&steps, directory.path());
+    if std::env::var_os("TASKHOST_TEST_UPDATE").is_some() {
+        std::fs::write(page(), updated(&text, &steps, &outputs)).unwrap();
+        return;
+    }
+    for (step, output) in steps.iter().zip(&outputs) {
+        if let Step::Command { line, shown } = step {
+            assert_eq!(alike(shown), alike(output), "$ {line}\n{output}\n(see this file's first lines)");
+        }
+    }
+}
