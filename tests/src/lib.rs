@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 
 pub use databases::{Database, mariadb, postgres, server_authority};
 pub use host::{Host, Output, Process, binary, host};
-pub use host::{Host, Output, Process, host};
 pub use prometheus::PrometheusServer;
 pub use redis::{Client as RedisClient, RedisDatabase, RedisServer, Reply as RedisReply, redis};
 pub use servers::DatabaseServer;
