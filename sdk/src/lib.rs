@@ -4,6 +4,7 @@ pub mod command;
 pub mod docker;
 pub mod files;
 pub mod http;
+pub mod history;
 pub mod parameters;
 pub mod redis;
 pub mod report;
@@ -29,6 +30,8 @@ pub mod prelude {
     pub use crate::{
         Choice, Context as _, Failure, Parameters, Result, bail, command, docker, files, http, params, redis, sql,
         state, system, task, tls,
+        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, history, params, redis, sql, state,
+        task, tls,
     };
 }
 

@@ -6,6 +6,7 @@ pub mod command;
 pub mod docker;
 pub mod files;
 pub mod http;
+pub mod history;
 pub mod load;
 pub mod network;
 pub mod redis;
@@ -333,6 +334,7 @@ rooms! {
     system: system::System,
     http: http::Http,
     command: command::Command,
+    history: history::History,
 }
 
 /// A room's words.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::place::{Place, When};
 use super::{fail, json, print, run};
 use crate::gate::Mode;
-use crate::history::{Filter, Keep, Run, Verdict, prune};
+use crate::history::{Filter, Keep, Run, Verdict, prune, with_none};
 use crate::policy::glob::Globs;
 use crate::policy::text::clean_line;
 use crate::policy::units::Seconds;
@@ -145,7 +145,7 @@ async fn list(arguments: &List) -> Result<u8, u8> {
     let filter = Filter {
         since: arguments.since.map(|when| when.begin(&zone, now)),
         until: arguments.until.map(|when| when.end(&zone, now)),
-        bundle: place.bundle_name().map(Into::into),
+        bundles: place.bundle_name().map(with_none),
         tasks: known,
         performed: false,
     };

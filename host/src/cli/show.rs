@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::history::Line;
 use super::place::Place;
 use super::{fail, json, print};
-use crate::history::{Filter, Reader, Run};
+use crate::history::{Filter, Reader, Run, with_none};
 use crate::plugin::{did_you_mean, nearest_word};
 use crate::report::{Report, markdown, nagios, text};
 
@@ -86,7 +86,7 @@ async fn find(reader: &Reader, bundle: Option<&str>, named: &str) -> Result<Run,
     if let Some(run) = reader.run(named).await.map_err(failed)? {
         return Ok(run);
     }
-    let filter = Filter { bundle: bundle.map(Into::into), tasks: Some(vec![named.into()]), ..Filter::default() };
+    let filter = Filter { bundles: bundle.map(with_none), tasks: Some(vec![named.into()]), ..Filter::default() };
     if let Some(run) = reader.newest(&filter, 1).await.map_err(failed)?.pop() {
         return Ok(run);
     }

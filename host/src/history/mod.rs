@@ -32,7 +32,7 @@ use jiff::Timestamp;
 pub use checklist::{Tick, Ticked};
 pub use error::Error;
 pub use past::{Changes, Issue, Listed, MOST, Next, Series};
-pub use reader::{Filter, Reader, Run};
+pub use reader::{Filter, Reader, Run, with_none};
 pub use recorder::Recorder;
 pub use retain::{Keep, Removed};
 pub use target::Target;

@@ -13,8 +13,10 @@ use super::words::{nanos, of_word, time};
 use crate::bundle::Kind;
 use crate::report::{Bounds, Severity, Unit};
 
-/// The most rows of one answer.
+/// The most rows of one answer; one more says that there were more.
 pub const MOST: u32 = 10_000;
+/// What is asked for, to tell.
+const ROWS: u32 = MOST + 1;
 
 /// A metric of a task through time.
 #[derive(Clone, Debug)]
@@ -101,7 +103,7 @@ impl Reader {
              SELECT g.task, g.name, g.subject, g.samples, g.oldest, r.finished, m.value, m.unit, m.warn_low, m.warn_high, \
              m.crit_low, m.crit_high FROM g JOIN runs r ON r.number = g.newest JOIN metrics m ON m.run = r.id \
              AND m.name = g.name AND (m.subject = g.subject OR (m.subject IS NULL AND g.subject IS NULL)) \
-             ORDER BY r.number DESC, m.position LIMIT {MOST}",
+             ORDER BY r.number DESC, m.position LIMIT {ROWS}",
             conditions.text()
         );
         let series = |row: &Row| {
@@ -164,7 +166,7 @@ impl Reader {
         filter.whose("i", &mut conditions);
         let statement = format!(
             "SELECT bundle, task, severity, subject, title, detail, remedy, first_seen, first_run, last_seen, last_run, \
-             runs, resolved, resolved_run FROM issues i WHERE {} ORDER BY first_seen DESC, id DESC LIMIT {MOST}",
+             runs, resolved, resolved_run FROM issues i WHERE {} ORDER BY first_seen DESC, id DESC LIMIT {ROWS}",
             conditions.text()
         );
         self.list(statement, &conditions.values, issue).await
@@ -179,7 +181,7 @@ impl Reader {
              coalesce(sum(CAST(e.affected_rows AS DOUBLE PRECISION)), 0.0), \
              coalesce(sum(CAST(e.affected_bytes AS DOUBLE PRECISION)), 0.0), count(DISTINCT r.id) \
              FROM effects e JOIN runs r ON r.id = e.run WHERE {} AND e.impact <> 'observe' AND e.decision = 'perform' \
-             AND e.outcome = 'done' GROUP BY r.task, e.capability, e.slot, e.operation LIMIT {MOST}",
+             AND e.outcome = 'done' GROUP BY r.task, e.capability, e.slot, e.operation LIMIT {ROWS}",
             conditions.text()
         );
         let changes = |row: &Row| {
@@ -210,7 +212,7 @@ impl Reader {
         let statement = format!(
             "SELECT r.task, n.action, n.subject, r.finished FROM (SELECT max(r.number) AS number FROM runs r WHERE {} \
              GROUP BY r.bundle, r.task) newest JOIN runs r ON r.number = newest.number \
-             JOIN next_actions n ON n.run = r.id ORDER BY r.number, n.position LIMIT {MOST}",
+             JOIN next_actions n ON n.run = r.id ORDER BY r.number, n.position LIMIT {ROWS}",
             conditions.text()
         );
         let next = |row: &Row| {
@@ -229,11 +231,11 @@ impl Reader {
         if let Some(until) = filter.until {
             conditions.add("t.ticked < ?", nanos(until));
         }
-        if let Some(bundle) = &filter.bundle {
-            conditions.add("t.bundle = ?", bundle);
+        if let Some(bundles) = &filter.bundles {
+            conditions.among("t.bundle", bundles);
         }
         let statement = format!(
-            "SELECT {} FROM ticks t WHERE {} ORDER BY ticked, id LIMIT {MOST}",
+            "SELECT {} FROM ticks t WHERE {} ORDER BY ticked, id LIMIT {ROWS}",
             checklist::COLUMNS,
             conditions.text()
         );

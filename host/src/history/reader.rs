@@ -34,8 +34,8 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Begun before.
     pub until: Option<Timestamp>,
-    /// Of that bundle, and those of none.
-    pub bundle: Option<String>,
+    /// Of these bundles; a run of none has an empty one.
+    pub bundles: Option<Vec<String>>,
     /// Of these tasks.
     pub tasks: Option<Vec<String>>,
     /// No rehearsals, and only those that have ended.
@@ -170,13 +170,18 @@ impl Filter {
 
     /// Of which bundle and tasks.
     pub(super) fn whose<'a>(&'a self, alias: &str, conditions: &mut Conditions<'a>) {
-        if let Some(bundle) = &self.bundle {
-            conditions.add(&format!("{alias}.bundle IN ('', ?)"), bundle);
+        if let Some(bundles) = &self.bundles {
+            conditions.among(&format!("{alias}.bundle"), bundles);
         }
         if let Some(tasks) = &self.tasks {
             conditions.among(&format!("{alias}.task"), tasks);
         }
     }
+}
+
+/// That bundle, and what ran without one.
+pub fn with_none(bundle: &str) -> Vec<String> {
+    vec![bundle.to_owned(), String::new()]
 }
 
 impl Reader {

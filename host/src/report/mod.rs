@@ -70,6 +70,20 @@ pub enum Unit {
     Total,
 }
 
+impl Unit {
+    /// Its word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::Percent => "percent",
+            Self::Days => "days",
+            Self::Total => "total",
+        }
+    }
+}
+
 /// The values that are in order.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "wit/report.wit says it")]

@@ -9,7 +9,7 @@ use super::super::past::whole;
 use super::super::recorded;
 use super::super::rows::{FINDINGS, METRICS, NEXT_ACTIONS, NOTICES, Table};
 use super::super::sql::{Row, Value, places};
-use super::super::{Error, Filter, Issue, Listed, Reader, Run, Tick, calendar};
+use super::super::{Error, Filter, Issue, Listed, Reader, Run, Tick, calendar, with_none};
 use super::{Changes, Part, Question, vital};
 use crate::gate::Mode;
 use crate::report::{Finding, Metric, NextAction};
@@ -40,7 +40,7 @@ pub(super) async fn load(reader: &Reader, question: &Question<'_>) -> Result<Loa
     let since = calendar::begin(question.since, &question.zone);
     let until = calendar::begin(question.until.saturating_add(Span::new().days(1)), &question.zone);
     let filter =
-        Filter { since: Some(since), until: Some(until), bundle: question.bundle.map(Into::into), ..Filter::default() };
+        Filter { since: Some(since), until: Some(until), bundles: question.bundle.map(with_none), ..Filter::default() };
     let mut loaded = Loaded::default();
     let mut after = -1;
     loop {
