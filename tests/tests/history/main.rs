@@ -1,7 +1,7 @@
 //! Histories: what runs left is kept whole whatever happens to the host, the file or the server, is what was written, and
 //! can be read by people and programs.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
 
 mod broken;
 mod listing;

@@ -23,7 +23,8 @@ impl Which {
     pub(super) fn of(metric: &Metric) -> Option<Self> {
         let has = |words: &[&str]| metric.name.split('_').any(|word| words.contains(&word));
         // What is left, and what is not space, is another thing.
-        if has(&["free", "idle", "available", "wait", "iowait", "steal", "io", "busy", "inode", "inodes", "swap"]) {
+        let other = ["free", "idle", "available", "wait", "iowait", "steal", "io", "i", "busy", "inodes", "swap"];
+        if has(&other) || has(&["pressure", "group", "fragmentation"]) {
             return None;
         }
         match metric.unit {
@@ -59,8 +60,12 @@ pub(super) fn choose(which: Which, samples: &[Sample<'_>]) -> Option<Vital> {
         subjects.dedup();
         subjects.len()
     };
-    // `memory_used_percent` is more of a machine's than `memory_percent`, which may be a server's.
-    let plain = |(_, name): (&str, &str)| !name.split('_').any(|word| word == "used");
+    // `memory` and `memory_used_percent` are more of a machine's than `memory_percent`, which may be a server's.
+    let plain = |(_, name): (&str, &str)| match name {
+        "cpu" | "memory" | "disk" | "response_time" => 0,
+        name if name.split('_').any(|word| matches!(word, "used" | "response")) => 1,
+        _ => 2,
+    };
     let group = groups.into_iter().min_by_key(|group| (things(*group), plain(*group)))?;
     let (mut newest, mut highest): (Option<&Metric>, Option<&Metric>) = (None, None);
     for sample in of(samples, group) {
@@ -112,7 +117,9 @@ mod tests {
             ("swap_memory_percent", Unit::Percent, None),
             ("disk_used_percent", Unit::Percent, Some(Which::Disk)),
             ("disk_free_percent", Unit::Percent, None),
-            ("disk_io_percent", Unit::Percent, None),
+            ("disk", Unit::Percent, Some(Which::Disk)),
+            ("disk_i_o", Unit::Percent, None),
+            ("memory_pressure", Unit::Percent, None),
             ("response_time_p95", Unit::Seconds, Some(Which::ResponseTime)),
             ("latency", Unit::Seconds, Some(Which::ResponseTime)),
             ("removed_percent", Unit::Percent, None),
@@ -139,5 +146,9 @@ mod tests {
         let vital = choose(Which::Cpu, &samples[..2]).unwrap();
         assert_eq!((vital.value, vital.subject.as_deref()), (90.0, Some("web")));
         assert_eq!(choose(Which::Disk, &samples), None);
+        // A server's memory is not the machine's.
+        let all = [("redis", percent("memory_percent", None, 90.0)), ("kpi", percent("memory", None, 20.0))];
+        let samples: Vec<Sample<'_>> = all.iter().map(|(task, metric)| Sample { task, metric }).collect();
+        assert_eq!(choose(Which::Memory, &samples).map(|vital| vital.task).as_deref(), Some("kpi"));
     }
 }
