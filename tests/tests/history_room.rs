@@ -124,7 +124,7 @@ async fn what_runs_left_is_told_from_a_file_and_from_a_server_alike() {
         [size(3), size(4)].join(" "),
         format!("{}=7", at(4, 3)),
         "clean timed-out it broke; clean ok all looked at; clean ok all looked at; clean ok rehearsed all looked at"
-            .replace("ok rehearsed all", "ok rehearsed all"),
+            .into(),
         format!(
             "size orders Severity::Critical seen at orders {}..{} x2 resolved {} by a run",
             at(2, 3),
@@ -191,7 +191,7 @@ async fn what_is_not_bound_is_refused_and_what_cannot_be_read_is_said() {
     let precious = world.directory.path().join("precious.db");
     std::fs::write(&precious, "no database at all, and a text long enough to be read as the header of one").unwrap();
     let password = server.split_once("://").unwrap().1.split_once(':').unwrap().1.split('@').next().unwrap();
-    let missing = format!("{}_gone", server);
+    let missing = format!("{server}_gone");
     for (place, why) in [
         ("/no/such/history.db", "there is none yet"),
         (precious.to_str().unwrap(), "file is not a database"),
