@@ -3,8 +3,8 @@
 pub mod command;
 pub mod docker;
 pub mod files;
-pub mod http;
 pub mod history;
+pub mod http;
 pub mod parameters;
 pub mod redis;
 pub mod report;
@@ -28,10 +28,8 @@ pub mod prelude {
     pub use crate::parameters::Size;
     pub use crate::report::{Finding, Metric, Unit, log, next_action, progress, rehearsing};
     pub use crate::{
-        Choice, Context as _, Failure, Parameters, Result, bail, command, docker, files, http, params, redis, sql,
-        state, system, task, tls,
-        Choice, Context as _, Failure, Parameters, Result, bail, docker, files, history, params, redis, sql, state,
-        task, tls,
+        Choice, Context as _, Failure, Parameters, Result, bail, command, docker, files, history, http, params, redis,
+        sql, state, system, task, tls,
     };
 }
 
