@@ -5,9 +5,7 @@
 //! It must never call a backup good that it did not restore to its end, nor bad for what the server or the grant did.
 
 mod catalog;
-mod dump;
 mod judge;
-mod manifest;
 mod reference;
 mod selection;
 mod trial;

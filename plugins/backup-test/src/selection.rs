@@ -1,12 +1,10 @@
 //! Which backup is tested, which ones come before it, and whether it is of an age and size to be expected. Pure.
 
+use backup_files::{series_of, shape};
 use taskhost_sdk::files::Entry;
 
 /// Files that lie beside backups and are none.
 pub(crate) const NOT_BACKUPS: &str = "*.manifest.json";
-/// How many earlier backups a size is held against.
-const EARLIER: usize = 5;
-
 /// The newest backup, and the earlier ones of its series, the newest first.
 #[derive(Debug)]
 pub(crate) struct Selected {
@@ -40,29 +38,6 @@ pub(crate) fn select(mut entries: Vec<Entry>, named: Option<&str>) -> Option<Sel
     Some(Selected { newest, earlier, others })
 }
 
-/// The names that backups of one series share, however they are compressed.
-fn series_of(path: &str) -> String {
-    let shape = shape(path);
-    let bare = [".gz", ".zst"].iter().find_map(|suffix| shape.strip_suffix(suffix));
-    bare.map_or(shape.clone(), Into::into)
-}
-
-/// A path with its dates and numbers as `#`, which backups of one series share. Where the path has a number of several
-/// digits, that is the date, and single digits belong to the name (`db1-20261123.sql`).
-fn shape(path: &str) -> String {
-    let dated = path.as_bytes().windows(2).any(|pair| pair.iter().all(u8::is_ascii_digit));
-    let mut out = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, from) = rest.split_at(start);
-        let (digits, after) = from.split_at(from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len()));
-        out.push_str(before);
-        out.push_str(if dated && digits.len() == 1 { digits } else { "#" });
-        rest = after;
-    }
-    out + rest
-}
-
 /// Seconds since the entry was last changed; 0 for one that is dated in the future.
 pub(crate) fn age(entry: &Entry, now: i64) -> u64 {
     u64::try_from(now.saturating_sub(entry.modified)).unwrap_or(0)
@@ -73,25 +48,7 @@ pub(crate) fn age(entry: &Entry, now: i64) -> u64 {
 pub(crate) fn shrunk_from(entry: &Entry, earlier: &[Entry], percent: u64) -> Option<u64> {
     let own = shape(&entry.path);
     let alike = earlier.iter().filter(|entry| shape(&entry.path) == own);
-    let mut sizes: Vec<u64> = alike.take(EARLIER).map(|entry| entry.size).collect();
-    sizes.sort_unstable();
-    // The median: one odd backup among them does not decide.
-    let usual = *sizes.get(sizes.len() / 2)?;
-    let least = u128::from(usual) * u128::from(100_u64.saturating_sub(percent)) / 100;
-    (u128::from(entry.size) < least).then_some(usual)
-}
-
-/// Where a backup's manifest may lie: `NAME.manifest.json` for the whole name, and without `.gz`, `.zst` and `.sql`.
-pub(crate) fn manifest_paths(path: &str) -> Vec<String> {
-    let mut stem = path;
-    let mut paths = vec![format!("{path}.manifest.json")];
-    for suffix in [".gz", ".zst", ".sql", ".dump"] {
-        if let Some(shorter) = stem.strip_suffix(suffix) {
-            stem = shorter;
-            paths.push(format!("{stem}.manifest.json"));
-        }
-    }
-    paths
+    backup_files::shrunk_from(entry.size, alike.map(|entry| entry.size), percent)
 }
 
 #[cfg(test)]
@@ -139,19 +96,6 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_known_by_its_names() {
-        for (path, expected) in [
-            ("app-20261123.sql.gz", "app-#.sql.gz"),
-            ("2026-11-23/app.sql", "#-#-#/app.sql"),
-            ("db1-20261123.sql", "db1-#.sql"),
-            ("app.sql", "app.sql"),
-            ("app.3.sql", "app.#.sql"),
-        ] {
-            assert_eq!(shape(path), expected);
-        }
-    }
-
-    #[test]
     fn a_size_is_held_against_the_usual_one() {
         let mut earlier: Vec<Entry> = [100, 104, 3, 98, 102, 1].map(|size| entry("1.sql.gz", 0, size)).into();
         earlier.insert(0, entry("1.sql", 0, 5000));
@@ -166,14 +110,5 @@ mod tests {
     #[test]
     fn an_age_is_never_negative() {
         assert_eq!((age(&entry("a", 40, 1), 100), age(&entry("a", 140, 1), 100)), (60, 0));
-    }
-
-    #[test]
-    fn a_manifest_lies_beside_its_backup() {
-        assert_eq!(
-            manifest_paths("d/app-1.sql.gz"),
-            ["d/app-1.sql.gz.manifest.json", "d/app-1.sql.manifest.json", "d/app-1.manifest.json"]
-        );
-        assert_eq!(manifest_paths("app.sql"), ["app.sql.manifest.json", "app.manifest.json"]);
     }
 }

@@ -3,16 +3,14 @@
 
 use std::time::Instant;
 
+use backup_files::{Form, MARKS, Manifest, Marks, PEEK, form, manifest_paths};
 use taskhost_sdk::files::{Codec, Directory, Entry, Range, ReadOptions, SearchOptions};
 use taskhost_sdk::prelude::*;
 use taskhost_sdk::sql::{Database, Dialect};
 
 use crate::catalog::Catalog;
-use crate::dump::{self, Form, Marks};
 use crate::judge::{self, Judgement};
-use crate::manifest::Manifest;
 use crate::reference::Reference;
-use crate::selection;
 use crate::verdict::{self, Broken, Wrong};
 use crate::{Compare, Options};
 use taskhost_sdk::words::size;
@@ -74,12 +72,12 @@ impl Bench<'_> {
                 remedy: "see the log and the disk space of the run that wrote it, and make a new backup now".into(),
             }));
         }
-        let form = dump::form(&self.head(path, Codec::None).await?);
+        let form = form(&self.head(path, Codec::None).await?);
         let within = match form {
-            Form::Compressed => dump::form(&self.head(path, Codec::Auto).await?),
+            Form::Compressed => backup_files::form(&self.head(path, Codec::Auto).await?),
             other => other,
         };
-        if let Form::Foreign { what, remedy } = within {
+        if let Some((what, remedy)) = verdict::not_plain(within) {
             return Ok(Verdict::Unfit(format!("it is {what}, not a dump in plain SQL"), remedy.into()));
         }
         let mut marks = Marks::default();
@@ -135,7 +133,7 @@ impl Bench<'_> {
         };
         // Of a plain file the last bytes suffice; a compressed one can only be read from its start.
         let mut marks = head.unwrap_or_default();
-        self.find_marks(path, None, head.map(|_| dump::PEEK), &mut marks).await;
+        self.find_marks(path, None, head.map(|_| PEEK), &mut marks).await;
         if let Some(broken) = verdict::ended(marks.ending()) {
             return Ok(Verdict::Broken(broken));
         }
@@ -216,16 +214,16 @@ impl Bench<'_> {
     /// shows in the restore.
     async fn head(&self, path: &str, decode: Codec) -> Result<Vec<u8>> {
         // One block of zstd is up to 128 KiB, and is had whole or not at all.
-        let length = if decode == Codec::None { dump::PEEK } else { 256 << 10 };
+        let length = if decode == Codec::None { PEEK } else { 256 << 10 };
         let options = ReadOptions { range: Some(Range { offset: 0, length: Some(length) }), decode };
         let (mut bytes, _) = self.directory.read(path.into(), options).await.context(path)?;
-        let (_, head) = bytes.read(Vec::with_capacity(usize::try_from(dump::PEEK).unwrap_or(4096))).await;
+        let (_, head) = bytes.read(Vec::with_capacity(usize::try_from(PEEK).unwrap_or(4096))).await;
         Ok(head)
     }
 
     /// Takes in the lines that mark a dump's begin and end. What keeps them from being read shows in the restore.
     async fn find_marks(&self, path: &str, first: Option<u64>, tail: Option<u64>, marks: &mut Marks) {
-        let options = SearchOptions { max_matches: first, tail_bytes: tail, ..SearchOptions::new(dump::MARKS) };
+        let options = SearchOptions { max_matches: first, tail_bytes: tail, ..SearchOptions::new(MARKS) };
         let Ok(mut lines) = self.directory.find_lines(path, options).await else { return };
         while let Ok(Some(line)) = lines.next().await {
             marks.line(&line.text);
@@ -237,7 +235,7 @@ impl Bench<'_> {
         if matches!(self.options.compare, Compare::Nothing) {
             return Ok(None);
         }
-        let paths = selection::manifest_paths(path);
+        let paths = manifest_paths(path);
         for (path, read) in paths.iter().zip(self.directory.read_all(paths.clone(), MANIFEST_LIMIT).await) {
             let problem = match read {
                 Ok(bytes) => match Manifest::parse(&bytes) {

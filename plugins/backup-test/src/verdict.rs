@@ -1,9 +1,8 @@
 //! What a restore that went wrong says about the backup, and what it only says about the test. Pure.
 
+use backup_files::{Ending, Foreign, Form, Maker};
 use taskhost_sdk::sql::{self, DatabaseError, Dialect};
 use taskhost_sdk::{Failure, files};
-
-use crate::dump::{Ending, Maker};
 
 /// Why a backup is not one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,10 +115,42 @@ pub(crate) fn ended(ending: Ending) -> Option<Broken> {
     }
 }
 
+/// What cannot be restored from a stream of SQL is, and what to do about it.
+pub(crate) fn not_plain(form: Form) -> Option<(&'static str, &'static str)> {
+    match form {
+        Form::Plain | Form::Compressed => None,
+        Form::Tar => Some((
+            "a tar archive",
+            "make the backup with pg_dump --format=plain, or unpack the archive and name the dump in it with file=...",
+        )),
+        Form::Foreign(foreign) => {
+            let remedy = match foreign {
+                Foreign::Custom => {
+                    "make the backup with pg_dump --format=plain, or write one from it: pg_restore --file=NAME.sql ARCHIVE"
+                }
+                Foreign::Sqlite => "keep a dump of it: sqlite3 FILE .dump | gzip > NAME.sql.gz",
+                Foreign::Zip | Foreign::Xz | Foreign::Packed => "compress the dump with gzip or zstd",
+                Foreign::Encrypted => "decrypt a copy for the test, and name it with file=...",
+            };
+            Some((foreign.what(), remedy))
+        }
+    }
+}
+
+/// Whether a server of that dialect can load what that program wrote.
+fn fits(maker: Maker, dialect: Dialect) -> bool {
+    matches!(
+        (maker, dialect),
+        (Maker::Postgres | Maker::Cluster, Dialect::Postgres)
+            | (Maker::Mysql, Dialect::Mysql | Dialect::Mariadb)
+            | (Maker::Sqlite, Dialect::Sqlite)
+    )
+}
+
 /// Why a dump of that maker cannot be tested on a server of that dialect.
 pub(crate) fn unfit(maker: Option<Maker>, dialect: Dialect) -> Option<(String, &'static str)> {
     match maker {
-        Some(maker) if !maker.fits(dialect) => Some((
+        Some(maker) if !fits(maker, dialect) => Some((
             format!("{} wrote it, and the slot `database` is {}", maker.program(), name(dialect)),
             "bind a database of the kind that the dump is of, or name the right backups with pattern=...",
         )),
@@ -232,5 +263,11 @@ mod tests {
         assert!(unfit(Some(Maker::Cluster), Dialect::Postgres).unwrap().0.contains("pg_dumpall"));
         assert_eq!(unfit(Some(Maker::Postgres), Dialect::Postgres), None);
         assert_eq!(unfit(None, Dialect::Sqlite), None);
+    }
+
+    #[test]
+    fn a_dump_fits_its_own_kind_of_server() {
+        assert!(fits(Maker::Postgres, Dialect::Postgres) && fits(Maker::Mysql, Dialect::Mariadb));
+        assert!(!fits(Maker::Mysql, Dialect::Postgres) && !fits(Maker::Sqlite, Dialect::Mysql));
     }
 }

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `NAME.manifest.json`. Every field may be missing; fields that are not known are left alone, for whoever else reads it.
-#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
-pub(crate) struct Manifest {
+#[derive(Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+pub struct Manifest {
     /// When the backup was made, as text for people.
-    pub(crate) created: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
     /// Rows by table: `{"public.users": 1234}`.
-    #[serde(default)]
-    pub(crate) tables: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, u64>,
     /// SHA-256 of the backup file as it is stored, in hexadecimal.
-    pub(crate) sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Bytes of the backup file as it is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 impl Manifest {
@@ -21,7 +26,7 @@ impl Manifest {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let manifest: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if let Some(sum) = &manifest.sha256
             && !(sum.len() == 64 && sum.bytes().all(|digit| digit.is_ascii_hexdigit()))
@@ -30,6 +35,19 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+/// Where a backup's manifest may lie: `NAME.manifest.json` for the whole name, and without `.gz`, `.zst` and `.sql`.
+pub fn manifest_paths(path: &str) -> Vec<String> {
+    let mut stem = path;
+    let mut paths = vec![format!("{path}.manifest.json")];
+    for suffix in [".gz", ".zst", ".sql", ".dump"] {
+        if let Some(shorter) = stem.strip_suffix(suffix) {
+            stem = shorter;
+            paths.push(format!("{stem}.manifest.json"));
+        }
+    }
+    paths
 }
 
 #[cfg(test)]
@@ -48,6 +66,14 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_is_read_back_as_it_was_written() {
+        let manifest = Manifest { bytes: Some(12), created: Some("2026-11-23".into()), ..Manifest::default() };
+        let text = serde_json::to_string(&manifest).unwrap();
+        assert_eq!(text, r#"{"created":"2026-11-23","bytes":12}"#);
+        assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), manifest);
+    }
+
+    #[test]
     fn a_manifest_that_makes_no_sense_says_where() {
         for (text, expected) in [
             ("", "EOF"),
@@ -59,5 +85,14 @@ mod tests {
             let error = Manifest::parse(text.as_bytes()).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_manifest_lies_beside_its_backup() {
+        assert_eq!(
+            manifest_paths("d/app-1.sql.gz"),
+            ["d/app-1.sql.gz.manifest.json", "d/app-1.sql.manifest.json", "d/app-1.manifest.json"]
+        );
+        assert_eq!(manifest_paths("app.sql"), ["app.sql.manifest.json", "app.manifest.json"]);
     }
 }
