@@ -9,6 +9,9 @@ use super::scene::{Backups, date, dump, gzip, sha256, tar};
 
 const SERIES: &str = "app-#.sql";
 
+/// Makes the backup of so many days ago.
+type Make<'a> = &'a dyn Fn(u64) -> Vec<u8>;
+
 #[test]
 fn daily_backups_that_are_whole_and_young_are_in_order() {
     let backups = Backups::new();
@@ -122,7 +125,6 @@ fn backups_that_do_not_change_are_suspicious() {
         std::io::Write::write_all(&mut encoder, content).unwrap();
         encoder.finish().unwrap()
     };
-    type Make<'a> = &'a dyn Fn(u64) -> Vec<u8>;
     let cases: [(&str, &str, Make<'_>, bool); 7] = [
         ("the same bytes", "sql", &|_| dump(50).into_bytes(), true),
         ("other rows", "sql", &|ago| dump(50 + ago).into_bytes(), false),
