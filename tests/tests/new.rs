@@ -69,7 +69,7 @@ fn clone(directory: &Path) {
         for entry in from.read_dir().unwrap().map(Result::unwrap) {
             let to = to.join(entry.file_name());
             if entry.path().is_dir() {
-                copy(&entry.path(), &to)
+                copy(&entry.path(), &to);
             } else {
                 std::fs::copy(entry.path(), to).unwrap();
             }

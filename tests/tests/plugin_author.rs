@@ -106,10 +106,10 @@ fn run(steps: &[Step], directory: &Path) -> Vec<String> {
     for line in printed.lines() {
         if let Some(number) = line.strip_prefix(MARK) {
             current = Some(number.parse::<usize>().unwrap());
-        } else if let Some(output) = current.and_then(|current| outputs.get_mut(current)) {
-            if !of_cargo(line) {
-                *output += &format!("{}\n", line.replace(&work.display().to_string(), "/home/you"));
-            }
+        } else if let Some(output) = current.and_then(|current| outputs.get_mut(current))
+            && !of_cargo(line)
+        {
+            *output += &format!("{}\n", line.replace(&work.display().to_string(), "/home/you"));
         }
     }
     outputs

@@ -6,6 +6,7 @@ use super::Server;
 use super::file::Sql;
 
 /// Each choice of a server for every database, with words that tell it from the others.
+#[expect(clippy::type_complexity, reason = "the words, and what is chosen by them")]
 pub(super) fn variants(databases: &BTreeMap<String, (Vec<Server>, Sql)>) -> Vec<(String, Vec<(String, Server)>)> {
     let mut choices: Vec<(Vec<&'static str>, Vec<(String, Server)>)> = vec![(vec![], vec![])];
     for (name, (servers, _)) in databases {

@@ -61,11 +61,11 @@ macro_rules! given {
             #[serde(default)]
             #[schemars(with = "BTreeMap<String, Sql>")]
             pub(super) sql: BTreeMap<String, Spanned<Sql>>,
-            /// Empty databases of Redis, by a name, on the server that TASKHOST_TEST_REDIS names.
+            /// Empty databases of Redis, by a name, on the server that `TASKHOST_TEST_REDIS` names.
             #[serde(default)]
             #[schemars(with = "BTreeMap<String, Redis>")]
             pub(super) redis: BTreeMap<String, Spanned<Redis>>,
-            /// Things on the engine that TASKHOST_TEST_DOCKER names, by a name; a slot that is bound to them sees no other.
+            /// Things on the engine that `TASKHOST_TEST_DOCKER` names, by a name; a slot that is bound to them sees no other.
             #[serde(default)]
             #[schemars(with = "BTreeMap<String, Docker>")]
             pub(super) docker: BTreeMap<String, Spanned<Docker>>,

@@ -1,4 +1,4 @@
-//! Verdicts as the XML that CI systems read, in the form that came from JUnit: one test suite a file of cases.
+//! Verdicts as the XML that CI systems read, in the form that came from `JUnit`: one test suite a file of cases.
 
 use std::fmt::Write as _;
 
@@ -85,7 +85,7 @@ fn escaped(text: &str) -> String {
             '\n' => out += "&#10;",
             '\t' => out += "&#9;",
             '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
-                out.extend(character.escape_unicode())
+                out.extend(character.escape_unicode());
             }
             _ => out.push(character),
         }

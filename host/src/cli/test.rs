@@ -139,6 +139,7 @@ fn accept(read: &[(Origin, Vec<Case>)], verdicts: &[Verdict], not_run: usize, fo
 }
 
 /// The files of cases with what is in them; none when a mistake was found and said.
+#[expect(clippy::type_complexity, reason = "files, and the cases of each")]
 fn read(arguments: &Arguments) -> Result<Option<Vec<(Origin, Vec<Case>)>>, String> {
     let mut paths = Vec::new();
     if arguments.cases.is_empty() {

@@ -48,7 +48,7 @@ select t.table_name as table_name, cast(coalesce(t.table_rows, 0) as signed) as 
 from information_schema.tables t
 where t.table_schema = database() and t.table_type = 'BASE TABLE'";
 
-/// Both ends: InnoDB keeps no foreign key without an index at each.
+/// Both ends: `InnoDB` keeps no foreign key without an index at each.
 const FOREIGN: &str = "
 select k.constraint_name as name, k.table_name as table_name, k.column_name as column_name,
        k.referenced_table_name as parent, k.referenced_column_name as parent_column

@@ -155,7 +155,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let random = state >> 33;
             // Ten frequent ones among a hundred thousand rare ones.
-            let key = if random % 2 == 0 {
+            let key = if random.is_multiple_of(2) {
                 format!("frequent {}", random % 10)
             } else {
                 format!("rare {}", random % 100_000)
@@ -186,8 +186,8 @@ mod tests {
     #[test]
     fn long_keys_are_cut() {
         let mut sketch = Sketch::<()>::new(2);
-        sketch.add(&[b'x'; 10_000]);
-        sketch.add(&[b'x'; 20_000]);
+        sketch.add(&vec![b'x'; 10_000]);
+        sketch.add(&vec![b'x'; 20_000]);
         assert_eq!(sketch.top(9).len(), 1);
         assert_eq!(sketch.top(9)[0].key.len(), KEY_LIMIT);
     }

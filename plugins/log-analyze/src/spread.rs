@@ -110,7 +110,6 @@ fn middle(class: usize) -> f64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "what is exact is compared so")]
 mod tests {
     use super::*;
 

@@ -73,7 +73,9 @@ mod tests {
 
     fn slope(values: &[(i64, f64)]) -> Option<Slope> {
         let mut line = Line::default();
-        values.iter().for_each(|(at, value)| line.add(1_795_403_405 + at, *value));
+        for (at, value) in values {
+            line.add(1_795_403_405 + at, *value);
+        }
         line.slope()
     }
 

@@ -1,4 +1,4 @@
-//! MariaDB and MySQL: an index is rebuilt with its table, which InnoDB does while writers go on. What a rebuild gives back
+//! MariaDB and MySQL: an index is rebuilt with its table, which `InnoDB` does while writers go on. What a rebuild gives back
 //! is the free space in the table's file; how full the pages are is not told.
 
 use std::time::Instant;

@@ -111,7 +111,7 @@ fn they_are_in_no_output_where_the_binding_is_wrong() {
     for words in [
         format!("https://user:{SECRET}@h"),
         format!("https://h?token={SECRET}"),
-        format!("{SECRET}"),
+        SECRET.to_string(),
         format!("https://h,bearer={SECRET} "),
         format!("https://h,bearer={SECRET},bearer={SECRET}"),
         format!("https://h,basic={SECRET}"),

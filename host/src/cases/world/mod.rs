@@ -7,7 +7,7 @@ mod http;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::file::{Expect, Words};
 use super::{Case, Database, Grant, Origin, Step};
@@ -46,6 +46,7 @@ pub(super) struct Afterwards {
     /// What they were when the run began.
     pub(super) before: BTreeMap<String, Found>,
     /// By database and query.
+    #[expect(clippy::type_complexity, reason = "rows of columns, of which each may be null")]
     pub(super) rows: BTreeMap<(String, String), Result<Vec<Vec<Option<String>>>, String>>,
     /// By database and command.
     pub(super) replies: BTreeMap<(String, String), Result<String, String>>,
@@ -234,7 +235,9 @@ impl World {
         let names = names.chain(self.servers.keys()).map(String::as_str).chain(["files"]);
         names.fold(text.to_owned(), |text, name| match self.part(name) {
             // A file's name is no more than what the case itself calls it.
-            Some(part) if !part.ends_with(".db") => text.replace(&part, &format!("{{{name}}}")),
+            Some(part) if Path::new(&part).extension().is_none_or(|ending| ending != "db") => {
+                text.replace(&part, &format!("{{{name}}}"))
+            }
             _ => text,
         })
     }
@@ -311,6 +314,7 @@ fn server(variable: &str) -> Result<Secret, Trouble> {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn named(what: &str, name: &str, trouble: Trouble) -> Trouble {
     Trouble(format!("{what} `{name}`: {}", trouble.0))
 }

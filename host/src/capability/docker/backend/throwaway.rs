@@ -166,9 +166,9 @@ impl Throwaway {
         let containers = self.client.list_containers(Some(options)).await.map_err(said)?;
         let options = ListImagesOptions { all: true, filters: filters.clone(), ..Default::default() };
         let images = self.client.list_images(Some(options)).await.map_err(said)?;
-        let options = ListNetworksOptions { filters: filters.clone(), ..Default::default() };
+        let options = ListNetworksOptions { filters: filters.clone() };
         let networks = self.client.list_networks(Some(options)).await.map_err(said)?;
-        let options = ListVolumesOptions { filters, ..Default::default() };
+        let options = ListVolumesOptions { filters };
         let volumes = self.client.list_volumes(Some(options)).await.map_err(said)?;
         let thing = |name: Option<&String>, labels: Option<&HashMap<String, String>>| {
             let label = labels.and_then(|labels| labels.get(LABEL)).cloned().unwrap_or_default();

@@ -102,9 +102,9 @@ impl Throwaway {
             .iter()
             .map(|words| {
                 let mut command = Cmd::new();
-                words.iter().for_each(|word| {
+                for word in words {
                     command.arg(word);
-                });
+                }
                 command
             })
             .collect();
