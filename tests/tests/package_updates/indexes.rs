@@ -46,7 +46,7 @@ pub(crate) fn answer(request: &Received) -> Reply {
                 {"filename": "flask-3.0.0-py3-none-any.whl", "url": "x", "hashes": {}, "yanked": false, "upload-time": "2023-09-30T00:00:00Z"}]})
             .to_string(),
         ),
-        "/crates/se/rd/serde" => crate_file("serde", &[("1.0.100", false, "2019-09-08"), ("1.0.200", true, "2024-05-01"), ("1.0.228", false, "2025-09-27")]),
+        "/crates/se/rd/serde" => crate_file("serde", &[("1.0.100", false, "2019-09-08"), ("1.0.200", true, "2024-05-01"), ("1.0.228", false, "2099-01-01")]),
         "/crates/ti/me/time" => crate_file("time", &[("0.1.43", false, "2020-04-21"), ("0.3.36", false, "2024-04-10"), ("0.4.0-alpha.1", false, "2025-01-01")]),
         "/crates/3/a/abc" => crate_file("abc", &[("1.0.0", true, "2020-01-01")]),
         "/npm/lodash" => Reply::json(&json!({"_id": "lodash", "name": "lodash", "dist-tags": {"latest": "4.17.21"},
