@@ -304,5 +304,4 @@ impl fmt::Debug for Headers {
 }
 
 #[cfg(test)]
-#[path = "tests/grant.rs"]
 mod tests;
