@@ -56,7 +56,8 @@ mod tests {
     #[test]
     fn every_choice_of_servers_is_a_case() {
         let sql = |servers: &[Server]| {
-            let sql = Sql { server: OneOrMany::default(), statements: String::new(), file: None };
+            let sql =
+                Sql { server: crate::capability::binding::OneOrMany::default(), statements: String::new(), file: None };
             (servers.to_vec(), sql)
         };
         let databases = BTreeMap::from([
