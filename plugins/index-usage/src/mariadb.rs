@@ -154,6 +154,7 @@ async fn indexes(database: &sql::Database, dialect: Dialect, page: u64) -> Resul
 
 /// The columns of foreign keys, at both ends.
 async fn needs(database: &sql::Database, dialect: Dialect) -> Result<Vec<(String, Vec<String>)>> {
+    #[expect(clippy::type_complexity, reason = "where they are, and the columns at both ends")]
     let mut needs: Vec<(Place, (String, Vec<String>), (String, Vec<String>))> = Vec::new();
     for row in database.query_all(FOREIGN, params![]).await? {
         let text = |name: &str| row.get::<String>(name);

@@ -59,6 +59,7 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
         table.remembered = memory.of(&table.name);
         table.named = options.indexes.contains(&table.name);
         log::info(format!("{}: {}", table.name, line(&table)));
+        #[expect(clippy::match_same_arms, reason = "each for a reason of its own")]
         match choice::fate(&table, &limits) {
             Fate::Rebuild => chosen.push(table),
             Fate::Blocking(why) if !table.named => {

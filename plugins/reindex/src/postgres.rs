@@ -114,7 +114,7 @@ pub(crate) async fn run(database: &sql::Database, server: &sql::Server, options:
     let gain: u64 = chosen.iter().map(|index| index.candidate.gain()).sum();
     bytes("index_bytes", total).report();
     bytes("index_bloat_bytes", gain).report();
-    plan.report_need(&chosen, measured);
+    Plan::report_need(&chosen, measured);
     let tally = plan.rebuild(&chosen, tally, begun, &mut memory).await?;
     memory.remember(&MEMORY, &key).await?;
     tally.report();
@@ -208,7 +208,7 @@ impl Plan<'_> {
     }
 
     /// What has to be free on the disk, which no statement tells.
-    fn report_need(&self, chosen: &[Index], measured: bool) {
+    fn report_need(chosen: &[Index], measured: bool) {
         let largest = chosen.iter().map(|index| index.candidate.rebuilt.unwrap_or(index.candidate.bytes)).max();
         let Some(largest) = largest else { return };
         let need = largest.saturating_mul(2);

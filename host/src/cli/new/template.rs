@@ -289,7 +289,7 @@ mod tests {
                 for (path, text) in plan.files().unwrap() {
                     let text = text.replace("with {{name}}", "");
                     assert!(!text.contains("{{") && !text.contains("}}"), "{path}: {text}");
-                    if std::path::Path::new(path).extension().is_some_and(|ending| ending == "toml") {
+                    if std::path::Path::new(&path).extension().is_some_and(|ending| ending == "toml") {
                         toml::from_str::<toml::Table>(&text).unwrap_or_else(|error| panic!("{path}: {error}\n{text}"));
                     }
                 }
