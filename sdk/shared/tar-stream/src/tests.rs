@@ -37,7 +37,7 @@ fn end() -> Vec<u8> {
 
 /// What is told of an archive in pieces of so many bytes: each member with its content, whether that was all of it, and
 /// how the archive ended.
-#[expect(clippy::type_complexity, reason = "a name, a content, and what is done to it")]
+#[expect(clippy::type_complexity, reason = "members, and how the archive ended")]
 fn walked(archive: &[u8], piece: usize) -> (Vec<(String, Kind, String, bool)>, Result<Summary, Damage>) {
     let (mut walker, mut members) = (Walker::new(), Vec::<(String, Kind, String, bool)>::new());
     for mut input in archive.chunks(piece) {
