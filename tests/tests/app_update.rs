@@ -171,7 +171,7 @@ fn nothing_is_begun_that_cannot_end() {
 #[test]
 fn a_budget_that_runs_out_on_the_way_is_the_outcome() {
     let world = World::new();
-    let output = world.run(&["steps=build,deploy", "arguments=tag=2", "--budget", "steps.commands=1"]);
+    let output = world.run(&["steps=build,deploy", "arguments=tag=2", "--budget", "steps.commands=2"]);
     let report = output.expect_code(3).report();
     assert_eq!(report["run"]["outcome"], "over-budget", "{report:#}");
     assert_eq!(world.text("done"), "build --tag=2\n");

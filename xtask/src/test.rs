@@ -36,9 +36,6 @@ pub(crate) async fn run(workspace: &Workspace, options: &Options) -> anyhow::Res
     steps.cargo("lints of the host", workspace.cargo(&host)).await?;
     steps.cargo("lints of plugins and test guests", workspace.cargo(&guests::clippy(all()))).await?;
 
-    let mut native = workspace.cargo(&["test", "--lib"]);
-    native.args(guests::packages(&plugins));
-    steps.cargo("unit tests of plugins", native).await?;
     steps.step("unit tests of plugins in Python", python::test(workspace)).await?;
 
     let mut servers = None;
