@@ -36,12 +36,33 @@ fn every_plugin_is_listed_and_has_a_page_with_an_example() {
 /// The reference bundle has no mistake, every task of it is in the page about it, and each of its schedules has a kind.
 #[test]
 fn the_reference_bundle_is_one_and_its_page_names_every_task() {
-    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/reflexion.toml");
-    let mut check = taskhost_tests::host().arg("check").arg(&bundle);
-    for name in ["REFLEXION_DATABASE_URL", "REFLEXION_SCRATCH_URL"] {
-        check = check.env(name, "postgres://task@db.internal/reflexion");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/reflexion.toml");
+    // Where the application lies, with the programs that its templates name.
+    let application = tempfile::tempdir().unwrap();
+    let bundle = application.path().join("reflexion.toml");
+    std::fs::copy(shipped, &bundle).unwrap();
+    std::fs::create_dir(application.path().join("scripts")).unwrap();
+    for script in ["scripts/build.sh", "scripts/deploy.sh"] {
+        let script = application.path().join(script);
+        std::fs::write(&script, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
-    check.env("REFLEXION_REDIS_URL", "redis://cache.internal").run().expect_code(0);
+    let mut check = taskhost_tests::host().arg("check").arg("--offline").arg(&bundle);
+    for (name, value) in [
+        ("REFLEXION_DATABASE_URL", "postgres://task@db.internal/reflexion"),
+        ("REFLEXION_SCRATCH_URL", "postgres://task@db.internal/reflexion"),
+        ("REFLEXION_REDIS_URL", "redis://cache.internal"),
+        ("REFLEXION_URL", "http://localhost:8000"),
+        ("REFLEXION_PROMETHEUS_URL", "http://localhost:9090"),
+        ("REFLEXION_GRAFANA_URL", "http://localhost:3000"),
+        ("REFLEXION_PYPI_URL", "https://pypi.org"),
+        ("REFLEXION_OSV_URL", "https://api.osv.dev"),
+        ("GRAFANA_API_KEY", "x"),
+        ("DOCKER_HOST", "unix:///var/run/docker.sock"),
+    ] {
+        check = check.env(name, value);
+    }
+    check.run().expect_code(0);
     let page = include_str!("../../docs/runbook.md");
     let text = std::fs::read_to_string(&bundle).unwrap();
     let tasks: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("[tasks.")?.strip_suffix(']')).collect();

@@ -204,7 +204,7 @@ async fn what_is_not_bound_is_refused_and_what_cannot_be_read_is_said() {
         assert!(!format!("{output}").contains("hunter2") && !format!("{output}").contains(password), "{output}");
     }
     for (slot, why) in [
-        ("past=mysql://u:hunter2@h/d", "slot `past`: a history is a file or `postgres://...`, not `mysql://`"),
+        ("past=mysql://u:hunter2@h/d", "slot `past`: a history is a file or `postgres://...`, and no other URL"),
         ("past=history.db,write", "`write` is no access of history; there are `read`"),
         ("past=history.db,task=[", "slot `past`: task: `[` is not a glob"),
         ("past=history.db,tasks=a", "unknown field `tasks`"),

@@ -112,7 +112,7 @@ mod tests {
         for (text, message) in [
             ("history = 1", "the history is a file"),
             ("history = ''", "a history is a file"),
-            ("history = 'mysql://h/d'", "not `mysql://`"),
+            ("history = 'mysql://h/d'", "no other URL"),
             ("history = { keep = '1d' }", "names no target"),
             ("history = { target = 'x', keep = 'long' }", "`long` is not a duration"),
             ("history = { target = 'x', keep = -1 }", "not -1"),

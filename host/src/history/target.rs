@@ -26,10 +26,8 @@ impl Target {
                 return Ok(Self::Server(Secret::new(written)));
             }
             Some("sqlite") | None => {}
-            Some(other) => {
-                let other = crate::policy::text::clean_line(other, 32);
-                return Err(format!("a history is a file or `postgres://...`, not `{other}://`"));
-            }
+            // What was written may be a credential in the wrong place.
+            Some(_) => return Err("a history is a file or `postgres://...`, and no other URL".into()),
         }
         let path = written.strip_prefix("sqlite:").unwrap_or(written);
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -88,7 +86,7 @@ mod tests {
         assert_eq!(server.shown(), "postgres://u:***@h/d");
         assert!(!format!("{server:?}").contains("hunter2"));
         for (written, message) in [
-            ("mysql://u:hunter2@h/d", "not `mysql://`"),
+            ("mysql://u:hunter2@h/d", "no other URL"),
             ("", "a history is a file"),
             ("sqlite:", "a history is a file"),
             ("postgres://u:hunter2@:x/", "the history's URL is none"),

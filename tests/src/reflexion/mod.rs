@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::docker::{Engine, engine};
-use super::{Database, RedisDatabase, postgres, redis};
+use super::{Database, PrometheusServer, RedisDatabase, postgres, redis};
 use stand_in::StandIn;
 
 /// The bundle as it is shipped; the system's directory has a copy.
@@ -26,6 +26,7 @@ pub struct World {
     _redis: RedisDatabase,
     _engine: Engine,
     _stand_in: StandIn,
+    _prometheus: PrometheusServer,
 }
 
 impl World {
@@ -52,12 +53,16 @@ impl World {
         engine.start("app", &["--label", PROJECT, "--memory=64m"], &image, &["/bin/busybox", "sleep", "3600"]);
 
         let stand_in = StandIn::start();
+        let prometheus = PrometheusServer::start(WATCHED, "groups: []", &[]);
         let environment = vec![
             ("REFLEXION_DATABASE_URL", role.to_string()),
             ("REFLEXION_SCRATCH_URL", scratch.to_string()),
             ("REFLEXION_REDIS_URL", redis.url().to_string()),
             ("REFLEXION_URL", stand_in.url()),
+            ("REFLEXION_PROMETHEUS_URL", prometheus.url()),
             ("REFLEXION_GRAFANA_URL", stand_in.url()),
+            ("REFLEXION_PYPI_URL", stand_in.url()),
+            ("REFLEXION_OSV_URL", stand_in.url()),
             ("GRAFANA_API_KEY", "a-token-of-the-demo".into()),
             ("DOCKER_HOST", engine.url().into()),
             // What pg_dump reads.
@@ -67,7 +72,15 @@ impl World {
             ("PGPASSWORD", role.password().unwrap_or_default().into()),
             ("PGDATABASE", database.name().into()),
         ];
-        Self { directory, environment, _database: database, _redis: redis, _engine: engine, _stand_in: stand_in }
+        Self {
+            directory,
+            environment,
+            _database: database,
+            _redis: redis,
+            _engine: engine,
+            _stand_in: stand_in,
+            _prometheus: prometheus,
+        }
     }
 
     /// The system's directory, with the bundle in it.
@@ -80,6 +93,9 @@ impl World {
         &self.environment
     }
 }
+
+/// What Prometheus watches: itself.
+const WATCHED: &str = "global: { scrape_interval: 1s }\nscrape_configs:\n  - job_name: prometheus\n    static_configs: [{ targets: [\"{self}\"] }]\n";
 
 /// A role that owns the tables and sees what others do, and is no superuser.
 const OWNER: [&str; 6] = [

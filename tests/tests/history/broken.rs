@@ -93,7 +93,7 @@ async fn a_place_that_is_none_is_said_with_what_stands_against_it() {
     assert_eq!(std::fs::read(path("precious.db")).unwrap(), before, "nothing of another's database is written");
     // What cannot be meant is said before anything runs.
     for (written, why) in [
-        ("mysql://u:hunter2@h/d", "--record: a history is a file or `postgres://...`, not `mysql://`"),
+        ("mysql://u:hunter2@h/d", "--record: a history is a file or `postgres://...`, and no other URL"),
         ("env:NO_SUCH_VARIABLE", "--record: the environment variable NO_SUCH_VARIABLE is not set"),
         ("", "--record: a history is a file"),
     ] {

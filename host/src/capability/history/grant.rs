@@ -136,7 +136,7 @@ mod tests {
     fn what_makes_no_sense_is_said_without_a_password() {
         for (text, message) in [
             ("target = ''", "a history is a file"),
-            ("target = 'mysql://u:hunter2@h/d'", "not `mysql://`"),
+            ("target = 'mysql://u:hunter2@h/d'", "no other URL"),
             ("target = 'history.db'\ntask = '['", "task: `[` is not a glob"),
         ] {
             let error = grant(text).check().unwrap_err();
