@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use taskhost_tests::host;
 
-/// A tree of files: name, bytes, days since the last change. Two that are made of the same have the same times.
+/// A tree of files: name, bytes, days since the last change (and an hour: no run lasts over the border of a day). Two that are made of the same have the same times.
 fn tree(files: &[(String, usize, u64)], now: SystemTime) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, bytes, days) in files {
         let path = directory.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, vec![b'x'; *bytes]).unwrap();
-        let time = now - Duration::from_hours(days * 24);
+        let time = now - Duration::from_hours(days * 24 + 1);
         File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
     }
     directory
