@@ -261,7 +261,8 @@ fn keys_outside_of_the_grant_are_neither_read_nor_named() {
     }
     assert!(!run.output.to_string().contains("secret"), "{}", run.output);
     assert_eq!(server.client().everything(), before);
-    let refusal = "slot `cache` does not grant the key `b:1`: it grants `a`, `set` only; add a `,key=PATTERN` to --redis cache=...";
+    let refusal =
+        "slot `cache` does not grant the key `b:1`: it grants `a`, `set` only; add `,key=PATTERN` to --redis cache=...";
     assert_eq!(run.lines[0].1, refusal);
     assert!(run.lines[32].1.contains("use UNLINK"));
 }
