@@ -8,7 +8,7 @@
 //!
 //! async fn reload() -> Result<()> {
 //!     let health: String = API.get("health").await?.success()?.text(64 * 1024).await?;
-//!     log(&health);
+//!     log::info(health);
 //!     // None in a rehearsal.
 //!     if let Some(answer) = API.post("-/reload").await? {
 //!         answer.success()?;
