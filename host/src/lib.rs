@@ -12,3 +12,4 @@ pub mod history;
 pub mod plugin;
 pub mod policy;
 pub mod report;
+pub mod schedule;
