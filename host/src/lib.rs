@@ -13,3 +13,4 @@ pub mod plugin;
 pub mod policy;
 pub mod report;
 pub mod schedule;
+pub mod serve;

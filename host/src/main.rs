@@ -26,12 +26,16 @@ fn main() -> ExitCode {
         }
     };
     let coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter())
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter(arguments.log_level()))
         .with_writer(|| Log)
         .with_ansi(coloured)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    if std::env::var_os("TASKHOST_LOG_FORMAT").is_some_and(|format| format == "json") {
+        subscriber.with_ansi(false).json().flatten_event(true).init();
+    } else {
+        subscriber.init();
+    }
     ExitCode::from(execute(arguments))
 }
 
@@ -41,9 +45,9 @@ const COMPILER: &str = "cranelift=error,regalloc2=error,wasmtime_internal_cranel
 /// What is logged, by `TASKHOST_LOG`. Never what the database library says while it reads a URL: it quotes the value of a
 /// parameter that it does not know, which may be a password behind a misspelt key. And of the compiler, which at `trace`
 /// writes gigabytes for one plugin, only what is asked for by its name (`cranelift=trace`).
-fn filter() -> EnvFilter {
+fn filter(level: &str) -> EnvFilter {
     let wanted = std::env::var("TASKHOST_LOG").unwrap_or_default();
-    let filter = EnvFilter::try_new(format!("error,{COMPILER}{wanted}")).unwrap_or_else(|_| EnvFilter::new("error"));
+    let filter = EnvFilter::try_new(format!("{level},{COMPILER}{wanted}")).unwrap_or_else(|_| EnvFilter::new(level));
     let silent = ["sqlx_postgres::options=off", "sqlx_mysql::options=off", "sqlx_sqlite::options=off"];
     silent.into_iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive)
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::policy::units::{Seconds, Size};
+use crate::schedule::CatchUp;
 
 /// A Taskhost bundle: the maintenance tasks of one system, what each may touch, and when it runs.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,6 +36,9 @@ pub(super) struct File {
     /// What holds for every task that does not say otherwise.
     #[serde(default)]
     pub(super) defaults: Defaults,
+    /// How much `host serve` runs at a time.
+    #[serde(default)]
+    pub(super) limits: Limits,
     /// What tasks may be granted, by a name of your own: one line of target, and settings that hold for every grant.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Connection>")]
@@ -66,6 +70,28 @@ pub(super) struct Defaults {
     pub(super) retry_delay: Option<Seconds>,
     /// What to do when it is time for a task that still runs.
     pub(super) overlap: Option<Overlap>,
+    /// What to do about times at which the host was away.
+    pub(super) catch_up: Option<CatchUp>,
+    /// By how much at most a task is put off, such as `5m`, so that not all begin at once.
+    #[schemars(with = "Option<Span>")]
+    pub(super) jitter: Option<Seconds>,
+    /// Hours in which tasks may begin, such as `22:00-06:00` or `mon-fri 09:00-17:00`; always when absent.
+    #[schemars(with = "Vec<String>")]
+    pub(super) windows: Vec<Spanned<String>>,
+    /// Hours or days in which no task begins, such as `fri 16:00-24:00` or `2026-12-20..2027-01-06`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) blackouts: Vec<Spanned<String>>,
+}
+
+/// How much runs at a time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Limits {
+    /// In all; 4 when absent.
+    pub(super) runs: Option<std::num::NonZeroU16>,
+    /// By connection, such as `{ database = 1 }`; without limit when absent.
+    #[schemars(with = "BTreeMap<String, std::num::NonZeroU16>")]
+    pub(super) connections: BTreeMap<String, Spanned<std::num::NonZeroU16>>,
 }
 
 /// One task: a plugin, what it is told, what it may touch, and when it runs.
@@ -111,6 +137,21 @@ pub(super) struct Task {
     pub(super) retry_delay: Option<Seconds>,
     /// What to do when it is time for it and it still runs.
     pub(super) overlap: Option<Overlap>,
+    /// What to do about times at which the host was away.
+    pub(super) catch_up: Option<CatchUp>,
+    /// By how much at most it is put off, such as `5m`; always by as much, for the same task.
+    #[schemars(with = "Option<Span>")]
+    pub(super) jitter: Option<Seconds>,
+    /// Hours in which it may begin, such as `22:00-06:00`, in place of the defaults'.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) windows: Option<Vec<Spanned<String>>>,
+    /// Hours or days in which it does not begin, beside the defaults'.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) blackouts: Vec<Spanned<String>>,
+    /// Of tasks that wait, the one with the higher number begins first; 0 when absent.
+    #[serde(default)]
+    pub(super) priority: i32,
     /// Tasks of the same kind that must have ended well before it begins.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]

@@ -35,6 +35,7 @@ pub use run::{Order, Selection, run};
 pub use schedule::Schedule;
 
 use crate::gate::Budgets;
+use crate::schedule::{CatchUp, Limits, Opening};
 
 /// What a bundle file says, in the order in which it says it.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct Bundle {
     pub plugins: Vec<PathBuf>,
     /// The tasks.
     pub tasks: Vec<Task>,
+    /// How much runs at a time.
+    pub limits: Limits,
     /// What people do.
     pub checklist: Vec<ChecklistEntry>,
 }
@@ -76,6 +79,11 @@ pub struct Task {
     pub retries: u8,
     pub retry_delay: Duration,
     pub overlap: Overlap,
+    pub catch_up: CatchUp,
+    /// By how much its times are put off.
+    pub jitter: Duration,
+    pub opening: Opening,
+    pub priority: i32,
     /// Names of tasks.
     pub after: Vec<String>,
     places: Places,

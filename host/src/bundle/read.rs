@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use sha2::{Digest as _, Sha256};
 use toml::{Spanned, Table, Value};
 
 use super::credential::{Hidden, Source};
@@ -14,7 +15,10 @@ use super::{Bundle, ChecklistEntry, History, Places, Problem, Schedule, SlotGran
 use crate::capability::{ROOMS, RoomWords};
 use crate::gate::Budgets;
 use crate::plugin::{DEFAULT_TIMEOUT, did_you_mean, nearest_word};
+use crate::schedule::{Limits, Opening, Window};
 
+/// How much runs at a time, unless the file says otherwise.
+const JOBS: usize = 4;
 /// How long to wait before a run is repeated, unless the file says otherwise.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
 
@@ -81,11 +85,15 @@ impl Reader<'_> {
             History::read(written, &directory).map_err(|error| self.wrong(error, &place)).ok()
         });
         let connections = self.connections(&file.connections);
+        let limits = self.limits(file.limits, &connections);
+        let windows = self.windows(&file.defaults.windows);
+        let blackouts = self.windows(&file.defaults.blackouts);
+        let shared = Shared { defaults: &file.defaults, opening: Opening { windows, blackouts } };
         let names: BTreeSet<String> = file.tasks.keys().cloned().collect();
         let mut tasks: Vec<Task> = file
             .tasks
             .into_iter()
-            .map(|(name, task)| self.task(name, task, &names, &connections, &file.defaults, &zone, &directory))
+            .map(|(name, task)| self.task(name, task, &names, &connections, &shared, &zone, &directory))
             .collect();
         tasks.sort_by_key(|task| task.places.task.start);
         self.circles(&tasks);
@@ -93,6 +101,7 @@ impl Reader<'_> {
             time_zone: zone,
             name: file.name.or(stem).unwrap_or_else(|| "bundle".into()),
             maintainer: file.maintainer,
+            limits,
             history,
             plugins: file.plugins.iter().map(|plugins| directory.join(plugins)).collect(),
             tasks,
@@ -180,10 +189,11 @@ impl Reader<'_> {
         task: Spanned<file::Task>,
         names: &BTreeSet<String>,
         connections: &BTreeMap<String, Option<Target>>,
-        defaults: &Defaults,
+        shared: &Shared<'_>,
         zone: &TimeZone,
         directory: &Path,
     ) -> Task {
+        let defaults = shared.defaults;
         let place = task.span();
         let task = task.into_inner();
         if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
@@ -227,6 +237,13 @@ impl Reader<'_> {
             grants.filter_map(|(slot, table)| self.grant(&name, slot, table, connections, directory)).collect();
         let kind = task.kind.or_else(|| schedule.as_ref().and_then(Schedule::kind));
         let time_zone = self.zone(task.time_zone.as_ref()).unwrap_or_else(|| zone.clone());
+        let opening = Opening {
+            windows: task
+                .windows
+                .as_ref()
+                .map_or_else(|| shared.opening.windows.clone(), |windows| self.windows(windows)),
+            blackouts: [shared.opening.blackouts.clone(), self.windows(&task.blackouts)].concat(),
+        };
         let seconds = |own: Option<crate::policy::units::Seconds>, shared: Option<_>, standard: Duration| {
             own.or(shared).map_or(standard, Duration::from)
         };
@@ -244,6 +261,10 @@ impl Reader<'_> {
             retries: task.retries.or(defaults.retries).unwrap_or(0),
             retry_delay: seconds(task.retry_delay, defaults.retry_delay, RETRY_DELAY),
             overlap: task.overlap.or(defaults.overlap).unwrap_or_default(),
+            catch_up: task.catch_up.or(defaults.catch_up).unwrap_or_default(),
+            jitter: spread(&name, seconds(task.jitter, defaults.jitter, Duration::ZERO)),
+            opening,
+            priority: task.priority,
             after,
             places: Places {
                 task: place,
@@ -252,6 +273,31 @@ impl Reader<'_> {
                 budgets: budget_places,
             },
             name,
+        }
+    }
+
+    fn windows(&mut self, written: &[Spanned<String>]) -> Vec<Window> {
+        let windows = written.iter().filter_map(|window| {
+            Window::parse(window.get_ref()).map_err(|error| self.wrong(error, &window.span())).ok()
+        });
+        windows.collect()
+    }
+
+    fn limits(&mut self, written: file::Limits, connections: &BTreeMap<String, Option<Target>>) -> Limits {
+        for (name, limit) in &written.connections {
+            if !connections.contains_key(name) {
+                let near = did_you_mean(nearest_word(name, connections.keys().map(String::as_str)));
+                self.wrong(format!("limits: there is no connection `{name}`{near}"), &limit.span());
+            }
+        }
+        let number = |limit: std::num::NonZeroU16| usize::from(limit.get());
+        Limits {
+            runs: written.runs.map_or(JOBS, number),
+            connections: written
+                .connections
+                .into_iter()
+                .map(|(name, limit)| (name, number(limit.into_inner())))
+                .collect(),
         }
     }
 
@@ -359,6 +405,19 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// What holds for tasks that do not say otherwise.
+struct Shared<'a> {
+    defaults: &'a Defaults,
+    opening: Opening,
+}
+
+/// By how much a task is put off: always by as much, and others by less or more.
+fn spread(name: &str, most: Duration) -> Duration {
+    let digest = Sha256::digest(name.as_bytes());
+    let number = digest.iter().take(4).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    Duration::from_secs((most.as_secs().min(u64::from(u32::MAX)) * number) >> 32)
 }
 
 /// What a connection, or a grant without one, stands for.

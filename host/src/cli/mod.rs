@@ -13,6 +13,7 @@ mod place;
 mod progress;
 mod run;
 mod schema;
+mod serve;
 mod show;
 mod state;
 mod tasks;
@@ -43,6 +44,13 @@ pub struct Arguments {
     global: Global,
 }
 
+impl Arguments {
+    /// What is logged unless `TASKHOST_LOG` says otherwise: whoever leaves a host running reads what it did.
+    pub fn log_level(&self) -> &'static str {
+        if matches!(self.command, Command::Serve(_)) { "error,taskhost=info" } else { "error" }
+    }
+}
+
 #[derive(Args)]
 struct Global {
     /// Directories in which plugins are looked up by name, separated by `:`.
@@ -68,6 +76,8 @@ enum Command {
     Run(run::Arguments),
     /// Rehearse one plugin, or tasks of a bundle: everything is read, nothing is changed, and what would be is listed.
     Plan(run::Arguments),
+    /// Serve bundles: run their tasks at their times, for as long as it lives.
+    Serve(serve::Arguments),
     /// Say everything that is wrong with a bundle, or unwise. Changes nothing.
     Check(check::Arguments),
     /// Show who may touch what, by task and by resource.
@@ -108,6 +118,7 @@ pub fn execute(arguments: Arguments) -> u8 {
         match arguments.command {
             Command::Run(run) => run::execute(&global, run, crate::gate::Mode::Perform).await,
             Command::Plan(run) => run::execute(&global, run, crate::gate::Mode::Rehearse).await,
+            Command::Serve(serve) => serve::execute(&global, serve).await,
             Command::Inspect(inspect) => inspect::execute(&global, &inspect).await,
             Command::Check(check) => check::execute(&global, &check).await,
             Command::Grants(grants) => grants::execute(&grants),

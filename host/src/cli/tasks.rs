@@ -29,7 +29,7 @@ pub(super) struct Tasks {
     /// Run all tasks.
     #[arg(long)]
     all: bool,
-    /// How many tasks run at a time [default: 4].
+    /// How many tasks run at a time [default: as the bundle's limits say, or 4].
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
 }
@@ -89,7 +89,7 @@ pub(super) async fn execute(global: &Global, path: &Path, arguments: &run::Argum
     let order = Order {
         selection: &selection,
         mode,
-        jobs: arguments.tasks.jobs.unwrap_or(4),
+        jobs: arguments.tasks.jobs.unwrap_or(bundle.limits.runs),
         observer: &|task| progress.observer(&task.name, verbose),
         ended: &|_, report| progress.ended(report),
         cancel,

@@ -22,6 +22,8 @@ pub(super) enum What {
     Ticked,
     /// One of which that was taken back.
     Unticked,
+    /// Something that was done about runs.
+    Noted,
     /// All links up to the one that the subject numbers, which had the hash that is the digest.
     Removed,
 }

@@ -21,6 +21,7 @@ mod recorded;
 mod recorder;
 mod retain;
 mod rows;
+mod serving;
 mod sql;
 mod store;
 mod target;
@@ -35,6 +36,7 @@ pub use past::{Changes, Issue, Listed, MOST, Next, Series};
 pub use reader::{Filter, Reader, Run, with_none};
 pub use recorder::Recorder;
 pub use retain::{Keep, Removed};
+pub use serving::{Beginning, Deed, Event, Note, Writer};
 pub use target::Target;
 pub use verify::Verdict;
 

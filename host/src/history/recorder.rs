@@ -58,12 +58,7 @@ impl Recorder {
         let Some(inner) = &self.0 else { return host.run(plugin, request).await };
         let description = plugin.description();
         let task = request.task.as_deref().unwrap_or(&description.name);
-        let id = PluginId {
-            name: description.name.clone(),
-            version: description.version.clone(),
-            digest: plugin.digest().into(),
-        };
-        let start = inner.start(task, kind, request.mode, Some(id));
+        let start = inner.start(task, kind, request.mode, Some(plugin.id()));
         // What stands against it now may be gone when it ends: it is written then.
         if let Err(error) = inner.store.change(&Started(&start)).await {
             tracing::warn!("{task}: its start is not recorded: {error}");

@@ -86,6 +86,8 @@ impl Change for Removing {
         let ids = runs.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, _>>()?;
         let ticks = format!("DELETE FROM ticks WHERE id IN (SELECT subject FROM journal WHERE seq <= $1) AND {over}");
         let ticks = session.execute(ticks, &values![through]).await?;
+        let events = format!("DELETE FROM events WHERE id IN (SELECT subject FROM journal WHERE seq <= $1) AND {over}");
+        session.execute(events, &values![through]).await?;
         for some in ids.chunks(MANY) {
             let values: Vec<Value<'_>> = some.iter().map(Value::from).collect();
             let among = places(1, some.len());

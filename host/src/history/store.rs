@@ -72,6 +72,18 @@ impl Store {
         done.map_err(|fault| fault.at(&self.target))
     }
 
+    /// Where it is kept.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether a process that wrote here lives. Where nothing is open, that cannot be told, and it does.
+    pub(super) async fn lives(&self, process: &str) -> Result<bool, Error> {
+        let mut state = self.state.lock().await;
+        let Some(connection) = state.connection.as_mut() else { return Ok(true) };
+        is_alive(&self.target, connection, process).await.map_err(|fault| fault.at(&self.target))
+    }
+
     async fn attempt<C: Change + Sync>(&self, state: &mut State, change: &C) -> Result<C::Done, Fault> {
         if state.connection.is_none() {
             let mut connection = connect(&self.target, Access::Write).await?;

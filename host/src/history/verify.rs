@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::chain::{COLUMNS, Link, What};
 use super::change::MANY;
-use super::checklist;
+use super::{checklist, serving};
 use super::error::{Error, Fault};
 use super::issues::Closed;
 use super::reader::Reader;
@@ -75,7 +75,7 @@ impl Reader {
             }
             after = newest;
         }
-        self.verify_ticks(&last, &mut seen, &mut verdict).await?;
+        self.verify_deeds(&last, &mut seen, &mut verdict).await?;
         for (subject, last) in &last {
             if !seen.contains(subject) {
                 verdict.wrong(format!("{subject}: its record is missing; the chain says `{}` of it", last.what));
@@ -211,7 +211,7 @@ impl Reader {
         Ok(all)
     }
 
-    async fn verify_ticks(
+    async fn verify_deeds(
         &self,
         last: &BTreeMap<String, Last>,
         seen: &mut BTreeSet<String>,
@@ -223,6 +223,15 @@ impl Reader {
             match last.get(&id) {
                 None => verdict.wrong(format!("tick {id} is in no link of the chain")),
                 Some(last) if last.digest != digest => verdict.wrong(format!("tick {id} was changed")),
+                Some(_) => {}
+            }
+            seen.insert(id);
+        }
+        let statement = format!("SELECT {} FROM events ORDER BY id", serving::EVENT);
+        for (id, digest) in self.list(statement, &[], serving::digest).await? {
+            match last.get(&id) {
+                None => verdict.wrong(format!("event {id} is in no link of the chain")),
+                Some(last) if last.digest != digest => verdict.wrong(format!("event {id} was changed")),
                 Some(_) => {}
             }
             seen.insert(id);

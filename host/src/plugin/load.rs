@@ -19,6 +19,7 @@ use super::{Description, error::RequestError};
 use crate::capability::{self, Shared};
 use crate::policy::text::clean_line;
 use crate::policy::units::{Seconds, Size};
+use crate::report::PluginId;
 
 /// How a host is set up.
 #[derive(Clone, Debug)]
@@ -172,6 +173,12 @@ impl Plugin {
     /// SHA-256 of its file: `sha256:` and lower-case hex.
     pub fn digest(&self) -> &str {
         &self.0.digest
+    }
+
+    /// As a report names it.
+    pub fn id(&self) -> PluginId {
+        let Description { name, version, .. } = self.description();
+        PluginId { name: name.clone(), version: version.clone(), digest: self.digest().into() }
     }
 
     /// Bytes of its file.

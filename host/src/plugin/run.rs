@@ -18,7 +18,7 @@ use super::store::Ctx;
 use crate::capability::{Grants, HostFault, Load, Notices, RunContext, States};
 use crate::gate::{Budgets, Gate, Mode, Written};
 use crate::policy::units::{Seconds, Size};
-use crate::report::{Collector, Observer, Outcome, PluginId, Report, RunFacts};
+use crate::report::{Collector, Observer, Outcome, Report, RunFacts};
 
 /// How long a run may take unless the operator says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
@@ -119,11 +119,7 @@ impl Host {
             run: RunFacts {
                 id: uuid::Uuid::now_v7().to_string(),
                 task,
-                plugin: Some(PluginId {
-                    name: plugin.description().name.clone(),
-                    version: plugin.description().version.clone(),
-                    digest: plugin.digest().into(),
-                }),
+                plugin: Some(plugin.id()),
                 mode,
                 outcome,
                 started,

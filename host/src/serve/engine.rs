@@ -1,0 +1,533 @@
+//! The loop: time passes, people ask, runs end, files change; the scheduler says what follows, and it is done.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::clerk::{Clerk, Ledger, Page};
+use super::live::Live;
+use super::loaded::{Loaded, Loader};
+use super::{Answer, Order, Runs, Service, Standing, Waits};
+use crate::bundle::Task;
+use crate::gate::Mode;
+use crate::history::{Beginning, Deed, Event, Note, Writer};
+use crate::plugin::{Request, arguments};
+use crate::report::{Outcome, Report};
+use crate::schedule::{Action, Asked, Scheduler, Start, Ticket, Why};
+
+/// How long the loop sleeps at most: a clock may be put, and a file may change.
+const NAP: Duration = Duration::from_secs(1);
+/// How long runs that were stopped may take to clean up when the host ends.
+const CLEAN_UP: Duration = Duration::from_secs(40);
+/// What is told and not yet heard.
+const ORDERS: usize = 256;
+/// Who does what nobody asked for.
+pub const HOST: &str = "host";
+
+/// What an engine needs.
+pub struct Setup {
+    /// Reads the bundle.
+    pub loader: Loader,
+    /// Who runs the host.
+    pub operator: String,
+    /// How long runs may go on when the host is told to end.
+    pub grace: Duration,
+    /// The host is told to end.
+    pub stop: CancellationToken,
+}
+
+/// Serves one bundle.
+pub struct Engine {
+    setup: Setup,
+    service: Service,
+    loaded: Arc<Loaded>,
+    scheduler: Scheduler,
+    writer: Arc<Writer>,
+    ledger: Arc<Ledger>,
+    live: Live,
+    runs: BTreeMap<Ticket, Run>,
+    orders: mpsc::Receiver<Order>,
+    pages: mpsc::UnboundedSender<Page>,
+    begun: mpsc::UnboundedReceiver<Vec<Ticket>>,
+    ended: mpsc::UnboundedReceiver<(Ticket, Box<Report>)>,
+    end: mpsc::UnboundedSender<(Ticket, Box<Report>)>,
+    clerk: tokio::task::JoinHandle<()>,
+    /// Of the bundle's file, as it was last looked at.
+    mark: Option<[u8; 32]>,
+    /// What the scheduler was told to do, of which the time has not come.
+    page: Page,
+}
+
+/// A run that was started.
+struct Run {
+    start: Start,
+    beginning: Beginning,
+    cancel: CancellationToken,
+    stopped_by: Option<String>,
+}
+
+impl Engine {
+    /// Takes the bundle for this process.
+    ///
+    /// # Errors
+    /// A bundle that is wrong, keeps no history, or is served by another.
+    pub async fn new(setup: Setup) -> Result<Self, String> {
+        let loaded = Arc::new(setup.loader.load().await?);
+        let bundle = &loaded.bundle;
+        let history = bundle.history.as_ref().ok_or_else(|| {
+            format!(
+                "{} keeps no history, by which `host serve` knows what has run; add `history = \"history.db\"` to it",
+                setup.loader.path.display()
+            )
+        })?;
+        let target = history.target(&bundle.directory).await?;
+        let writer = Arc::new(Writer::new(target.clone(), &bundle.name, &setup.operator));
+        let past = writer.claim().await.map_err(|error| error.to_string())?;
+        writer.list(&bundle.checklist).await.map_err(|error| error.to_string())?;
+        let (sender, orders) = mpsc::channel(ORDERS);
+        let (pages, received) = mpsc::unbounded_channel();
+        let (begins, begun) = mpsc::unbounded_channel();
+        let (end, ended) = mpsc::unbounded_channel();
+        let (live, ledger) = (Live::default(), Arc::new(Ledger::default()));
+        let clerk = Clerk {
+            writer: writer.clone(),
+            pages: received,
+            begun: begins,
+            live: live.clone(),
+            keep: history.keep,
+            ledger: ledger.clone(),
+        };
+        let service = Service {
+            loaded: Arc::new(RwLock::new(loaded.clone())),
+            orders: sender,
+            live: live.clone(),
+            target,
+            ledger: ledger.clone(),
+        };
+        let mut engine = Self {
+            scheduler: Scheduler::new(bundle.limits.clone(), loaded.timings(), past, Timestamp::now()),
+            mark: setup.loader.mark(),
+            clerk: tokio::spawn(clerk.work()),
+            page: Page::default(),
+            runs: BTreeMap::new(),
+            setup,
+            service,
+            loaded,
+            writer,
+            ledger,
+            live,
+            orders,
+            pages,
+            begun,
+            ended,
+            end,
+        };
+        engine.note(HOST, Deed::Served, None, None, format!("{} tasks", engine.loaded.bundle.tasks.len()));
+        Ok(engine)
+    }
+
+    /// For whoever asks or tells.
+    pub fn service(&self) -> Service {
+        self.service.clone()
+    }
+
+    /// Serves until it is told to end, and then until its runs have ended. `beat` is called each time round.
+    pub async fn run(mut self, mut beat: impl FnMut()) {
+        let stop = self.setup.stop.clone();
+        let mut looked = tokio::time::Instant::now();
+        loop {
+            self.advance();
+            beat();
+            let nap = self.nap();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some((ticket, report)) = self.ended.recv() => self.take_end(ticket, report),
+                Some(tickets) = self.begun.recv() => self.begin(&tickets),
+                Some(order) = self.orders.recv() => self.obey(order).await,
+                () = tokio::time::sleep(nap) => {}
+            }
+            // Many may have ended at once; they are written together.
+            while let Ok((ticket, report)) = self.ended.try_recv() {
+                self.take_end(ticket, report);
+            }
+            if looked.elapsed() >= NAP {
+                looked = tokio::time::Instant::now();
+                let mark = self.setup.loader.mark();
+                // A file that is being replaced is not there for a moment.
+                if mark.is_some() && mark != self.mark {
+                    self.mark = mark;
+                    let _ = self.reload(HOST).await;
+                }
+            }
+        }
+        self.drain(&mut beat).await;
+    }
+
+    fn nap(&self) -> Duration {
+        let now = Timestamp::now();
+        let until = self.scheduler.wakes(now).map(|time| time.duration_since(now));
+        until.and_then(|until| Duration::try_from(until).ok()).map_or(NAP, |until| until.min(NAP))
+    }
+
+    /// Does what is due now.
+    fn advance(&mut self) {
+        let actions = self.scheduler.advance(Timestamp::now());
+        self.take(actions);
+    }
+
+    fn take(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start(start) => self.start(start),
+                Action::Stop(ticket) => {
+                    if let Some(run) = self.runs.get_mut(&ticket) {
+                        run.stopped_by = Some("its next time came".into());
+                        run.cancel.cancel();
+                    }
+                }
+                Action::LeaveOut { task, waiting, count, why } => {
+                    let (by, run) = waiting.asked.map_or((HOST.to_owned(), None), |asked| (asked.by, Some(asked.run)));
+                    let detail = left_out(waiting.due, count, &why);
+                    tracing::warn!(task, "left out: {detail}");
+                    if let Some(run) = &run {
+                        self.page.ends.push((run.clone(), Outcome::Cancelled));
+                    }
+                    self.note(&by, Deed::LeftOut, Some(task), run, detail);
+                }
+            }
+        }
+        self.flush();
+    }
+
+    /// Hands on what is to be written, with what the scheduler must not forget.
+    fn flush(&mut self) {
+        let mut page = std::mem::take(&mut self.page);
+        page.notes.extend(self.scheduler.changed().into_iter().map(|(task, past)| Note::Past(task, past)));
+        if !page.notes.is_empty() || !page.ends.is_empty() {
+            // The clerk goes when the engine does.
+            let _ = self.pages.send(page);
+        }
+    }
+
+    fn note(&mut self, by: &str, what: Deed, task: Option<String>, run: Option<String>, detail: String) {
+        let event = Event { at: Timestamp::now(), by: by.into(), what, task, run, detail };
+        self.page.notes.push(Note::Event(event));
+    }
+
+    /// A run is to start: that is written first.
+    fn start(&mut self, start: Start) {
+        let loaded = self.loaded.clone();
+        let task = loaded.task(&start.task);
+        let asked = start.waiting.asked.as_ref();
+        let id = asked.map(|asked| asked.run.clone()).filter(|run| !run.is_empty());
+        let id = id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let by = asked.map_or(self.setup.operator.as_str(), |asked| asked.by.as_str());
+        let mode = asked.map_or(Mode::Perform, |asked| asked.mode);
+        let kind = task.and_then(|(task, _)| task.kind);
+        let beginning = self.writer.beginning(&id, &start.task, kind, mode, by, Timestamp::now());
+        let beginning = beginning.with_plugin(task.map(|(_, armed)| armed.plugin.id()));
+        self.page.notes.push(Note::Began(beginning.clone()));
+        self.page.begins.push(start.ticket);
+        let run = Run { start, beginning, cancel: CancellationToken::new(), stopped_by: None };
+        self.runs.insert(run.start.ticket, run);
+    }
+
+    /// Their starts are written: they begin.
+    fn begin(&mut self, tickets: &[Ticket]) {
+        for ticket in tickets {
+            let Some(run) = self.runs.get(ticket) else { continue };
+            let (task, id) = (&run.start.task, run.beginning.id().to_owned());
+            let asked = run.start.waiting.asked.as_ref();
+            let mode = asked.map_or(Mode::Perform, |asked| asked.mode);
+            let (end, ticket) = (self.end.clone(), *ticket);
+            let Some((task, armed)) = self.loaded.task(task) else {
+                let report = Report::not_begun(task, mode, Outcome::Invalid, "the bundle has no such task any more");
+                let _ = end.send((ticket, Box::new(report)));
+                continue;
+            };
+            tracing::info!(task = task.name, run = id, "begins");
+            let request = Request {
+                task: Some(task.name.clone()),
+                mode,
+                arguments: with_asked(task, asked),
+                grants: armed.grants.clone(),
+                budgets: task.budgets.clone(),
+                timeout: task.timeout,
+                memory: task.memory,
+                observer: self.live.begin(&id),
+                cancel: run.cancel.clone(),
+            };
+            let (host, plugin, name) = (self.setup.loader.host.clone(), armed.plugin.clone(), task.name.clone());
+            tokio::spawn(async move {
+                let run = tokio::spawn(async move { host.run(&plugin, request).await });
+                let report = run.await.unwrap_or_else(|error| {
+                    Report::not_begun(&name, mode, Outcome::HostFault, &format!("the host broke: {error}"))
+                });
+                // The engine goes when all have ended.
+                let _ = end.send((ticket, Box::new(report)));
+            });
+        }
+    }
+
+    fn take_end(&mut self, ticket: Ticket, mut report: Box<Report>) {
+        let Some(run) = self.runs.remove(&ticket) else { return };
+        report.run.id = run.beginning.id().into();
+        report.run.started = run.beginning.started();
+        if run.start.waiting.attempt > 0 {
+            report.notices.push(format!("this was attempt {}", u32::from(run.start.waiting.attempt) + 1));
+        }
+        if let Some(why) = run.stopped_by.filter(|_| report.run.outcome == Outcome::Cancelled) {
+            report.error = Some(format!("it was stopped before its end: {why}"));
+        }
+        let outcome = report.run.outcome;
+        let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
+        let said = said.lines().next().unwrap_or_default();
+        let (task, id) = (&run.start.task, report.run.id.clone());
+        if outcome.exit_code() == 0 {
+            tracing::info!(task, run = id, outcome = outcome.name(), "{said}");
+        } else {
+            tracing::warn!(task, run = id, outcome = outcome.name(), "{said}");
+        }
+        self.scheduler.ended(ticket, outcome, Timestamp::now());
+        self.page.notes.push(Note::Ended(run.beginning, report));
+        self.page.ends.push((id, outcome));
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Standing(answer) => drop(answer.send(self.standing())),
+            Order::Run { task, by, mode, arguments, answer } => {
+                let asked = self.ask(&task, by, mode, arguments);
+                self.advance_and(answer, asked);
+            }
+            Order::Cancel { run, by, answer } => {
+                let done = self.cancel(&run, &by);
+                self.advance_and(answer, done);
+            }
+            Order::DropWaiting { task, by, answer } => {
+                let done = self.known(&task).map(|()| {
+                    let dropped = self.scheduler.drop_waiting(&task, None);
+                    let count = dropped.len();
+                    self.note(&by, Deed::Cancelled, Some(task), None, format!("{count} waiting runs"));
+                    self.take(dropped);
+                    count
+                });
+                self.advance_and(answer, done);
+            }
+            Order::Pause { task, paused, by, answer } => {
+                let done = self.known(&task).map(|()| {
+                    let new = self.scheduler.pause(&task, paused);
+                    if new {
+                        let what = if paused { Deed::Paused } else { Deed::Resumed };
+                        self.note(&by, what, Some(task), None, String::new());
+                    }
+                    new
+                });
+                self.advance_and(answer, done);
+            }
+            Order::Reload { by, answer } => {
+                let done = self.reload(&by).await;
+                self.advance_and(answer, done);
+            }
+        }
+    }
+
+    /// What is answered holds from then on.
+    fn advance_and<T>(&mut self, answer: Answer<T>, done: Result<T, String>) {
+        self.advance();
+        let _ = answer.send(done);
+    }
+
+    fn known(&self, task: &str) -> Result<(), String> {
+        self.loaded.task(task).map(drop).ok_or_else(|| format!("there is no task `{task}`"))
+    }
+
+    fn ask(
+        &mut self,
+        task: &str,
+        by: String,
+        mode: Mode,
+        given: Vec<(String, String)>,
+    ) -> Result<String, String> {
+        let loaded = self.loaded.clone();
+        let (found, armed) = loaded.task(task).ok_or_else(|| format!("there is no task `{task}`"))?;
+        let run = uuid::Uuid::now_v7().to_string();
+        let words: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let asked = Asked { run: run.clone(), by: by.clone(), mode, arguments: given };
+        arguments::parse(armed.plugin.description(), &with_asked(found, Some(&asked)))
+            .map_err(|error| error.0.join("\n"))?;
+        self.scheduler.run_now(task, asked, Timestamp::now())?;
+        let detail = if mode == Mode::Rehearse { "a rehearsal".to_owned() } else { "a run".to_owned() };
+        let detail = if words.is_empty() { detail } else { format!("{detail} with {}", words.join(" ")) };
+        self.note(&by, Deed::Asked, Some(task.into()), Some(run.clone()), detail);
+        Ok(run)
+    }
+
+    fn cancel(&mut self, run: &str, by: &str) -> Result<(), String> {
+        let running = self.runs.iter_mut().find(|(_, running)| running.beginning.id() == run);
+        if let Some((ticket, running)) = running {
+            running.stopped_by = Some(format!("by {by}"));
+            running.cancel.cancel();
+            let (ticket, task) = (*ticket, running.start.task.clone());
+            self.scheduler.stop(ticket);
+            self.note(by, Deed::Cancelled, Some(task), Some(run.into()), "while it ran".into());
+            return Ok(());
+        }
+        let tasks: Vec<String> = self.loaded.bundle.tasks.iter().map(|task| task.name.clone()).collect();
+        for task in tasks {
+            let dropped = self.scheduler.drop_waiting(&task, Some(run));
+            if !dropped.is_empty() {
+                self.note(by, Deed::Cancelled, Some(task), Some(run.into()), "before it began".into());
+                self.take(dropped);
+                return Ok(());
+            }
+        }
+        Err(format!("no run `{run}` goes on or waits"))
+    }
+
+    fn standing(&self) -> Vec<Standing> {
+        let running: BTreeMap<&str, Runs> = self.runs.values().map(|run| {
+            let asked = run.start.waiting.asked.as_ref();
+            let runs = Runs {
+                run: run.beginning.id().into(),
+                started: run.beginning.started(),
+                rehearsal: asked.is_some_and(|asked| asked.mode == Mode::Rehearse),
+                by: asked.map(|asked| asked.by.clone()),
+            };
+            (run.start.task.as_str(), runs)
+        }).collect();
+        let tasks = self.loaded.bundle.tasks.iter().filter_map(|task| {
+            let past = self.scheduler.past(&task.name)?;
+            let waiting = past.waiting.iter().map(|waiting| Waits {
+                due: waiting.due,
+                by: waiting.asked.as_ref().map(|asked| asked.by.clone()),
+                run: waiting.asked.as_ref().map(|asked| asked.run.clone()).filter(|run| !run.is_empty()),
+                attempt: waiting.attempt,
+            });
+            Some(Standing {
+                task: task.name.clone(),
+                next: self.scheduler.next(&task.name).filter(|_| !past.paused),
+                paused: past.paused,
+                waiting: waiting.collect(),
+                running: running.get(task.name.as_str()).cloned(),
+            })
+        });
+        tasks.collect()
+    }
+
+    /// Another bundle in the place of this one, or the same as before and why.
+    async fn reload(&mut self, by: &str) -> Result<(), String> {
+        let loaded = match self.setup.loader.load().await {
+            Ok(loaded) => self.same_place(&loaded).await.map(|()| loaded),
+            Err(error) => Err(error),
+        };
+        match loaded {
+            Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                if let Err(error) = self.writer.list(&loaded.bundle.checklist).await {
+                    tracing::warn!("the checklist is not recorded: {error}");
+                }
+                self.scheduler.replace(loaded.bundle.limits.clone(), loaded.timings(), Timestamp::now());
+                *self.service.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
+                let detail = format!("{} tasks", loaded.bundle.tasks.len());
+                tracing::info!("the bundle was read anew: {detail}");
+                self.loaded = loaded;
+                self.note(by, Deed::Reloaded, None, None, detail);
+                self.flush();
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("the bundle as it was stays: {error}");
+                self.note(by, Deed::ReloadRefused, None, None, error.clone());
+                self.flush();
+                Err(error)
+            }
+        }
+    }
+
+    /// A bundle that is called otherwise, or is recorded elsewhere, is another.
+    async fn same_place(&self, loaded: &Loaded) -> Result<(), String> {
+        let target = match &loaded.bundle.history {
+            Some(history) => Some(history.target(&loaded.bundle.directory).await?),
+            None => None,
+        };
+        if loaded.bundle.name != self.loaded.bundle.name || target.as_ref() != Some(self.service.target()) {
+            return Err("its name or its history is another; start the host anew for that".into());
+        }
+        Ok(())
+    }
+
+    /// Nothing begins any more; what runs may end by itself for a while, and is then stopped.
+    async fn drain(mut self, beat: &mut impl FnMut()) {
+        self.scheduler.drain();
+        let count = self.runs.len();
+        self.note(HOST, Deed::Drained, None, None, format!("{count} runs go on"));
+        self.flush();
+        if count > 0 {
+            tracing::info!("ending: {count} runs may go on for {} s", self.setup.grace.as_secs());
+        }
+        let stop_at = tokio::time::Instant::now() + self.setup.grace;
+        let leave_at = stop_at + CLEAN_UP;
+        let mut stopped = false;
+        while !self.runs.is_empty() {
+            beat();
+            let until = if stopped { leave_at } else { stop_at };
+            tokio::select! {
+                Some((ticket, report)) = self.ended.recv() => {
+                    self.take_end(ticket, report);
+                    self.flush();
+                }
+                Some(tickets) = self.begun.recv() => self.begin(&tickets),
+                Some(order) = self.orders.recv() => self.obey(order).await,
+                () = tokio::time::sleep(NAP) => {}
+                () = tokio::time::sleep_until(until) => {
+                    if stopped {
+                        tracing::error!("{} runs did not end; they will be marked as interrupted", self.runs.len());
+                        break;
+                    }
+                    stopped = true;
+                    for run in self.runs.values_mut() {
+                        run.stopped_by.get_or_insert_with(|| "the host was told to end".into());
+                        run.cancel.cancel();
+                    }
+                }
+            }
+        }
+        let Self { pages, clerk, ledger, .. } = self;
+        drop(pages);
+        // What it holds is written, or said to be lost.
+        let _ = clerk.await;
+        let lost = ledger.lost.load(Ordering::Relaxed);
+        if lost > 0 {
+            tracing::error!("{lost} entries of the history are lost");
+        }
+    }
+}
+
+/// The bundle's parameters, with those in place of the same names that were asked for.
+fn with_asked(task: &Task, asked: Option<&Asked>) -> Vec<(String, String)> {
+    let given = asked.map(|asked| asked.arguments.as_slice()).unwrap_or_default();
+    let own = task.arguments.iter().filter(|(name, _)| !given.iter().any(|(other, _)| other == name));
+    own.chain(given).cloned().collect()
+}
+
+fn left_out(due: Timestamp, count: usize, why: &Why) -> String {
+    let due = due.strftime("%F %H:%M UTC");
+    let times = if count == 1 { format!("the run of {due}") } else { format!("{count} runs, the last of {due}") };
+    let why = match why {
+        Why::Missed => "the host was away".into(),
+        Why::StillRuns => "the one before still runs".into(),
+        Why::StillWaits => "the one before still waits".into(),
+        Why::Replaced => "a later one took its place".into(),
+        Why::After(task, outcome) => format!("`{task}`, which it comes after, ended with {}", outcome.name()),
+        Why::Cancelled => "it is not wanted".into(),
+    };
+    format!("{times}: {why}")
+}
+
