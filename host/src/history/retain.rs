@@ -59,18 +59,27 @@ impl Change for Removing {
         let newest =
             one(session, "SELECT number FROM runs ORDER BY number DESC LIMIT 1 OFFSET $1", &values![most]).await?;
         let newest = newest.unwrap_or(0);
+        let stays = one(
+            session,
+            "SELECT min(number) FROM runs WHERE outcome = $1 OR (started >= $2 AND number >= $3)",
+            &values![RUNNING, before, newest],
+        )
+        .await?;
         // The chain ends where the first thing begins that stays.
         let ends = [
-            one(
-                session,
-                "SELECT min(number) FROM runs WHERE outcome = $1 OR (started >= $2 AND number >= $3)",
-                &values![RUNNING, before, newest],
-            )
-            .await?,
+            stays,
             one(
                 session,
                 "SELECT min(seq) FROM journal WHERE subject IN (SELECT id FROM ticks WHERE ticked >= $1)",
                 &values![before],
+            )
+            .await?,
+            one(
+                session,
+                // What was noted between runs goes with the run after it; before the first that stays, by its own age.
+                "SELECT min(seq) FROM journal WHERE subject IN (SELECT id FROM events WHERE noted >= $1) AND \
+                 seq > coalesce((SELECT max(number) FROM runs WHERE number < $2), 0)",
+                &values![before, stays.unwrap_or(i64::MAX)],
             )
             .await?,
             one(session, "SELECT number FROM runs ORDER BY number LIMIT 1 OFFSET $1", &values![AT_ONCE]).await?,
@@ -87,7 +96,7 @@ impl Change for Removing {
         let ticks = format!("DELETE FROM ticks WHERE id IN (SELECT subject FROM journal WHERE seq <= $1) AND {over}");
         let ticks = session.execute(ticks, &values![through]).await?;
         let events = format!("DELETE FROM events WHERE id IN (SELECT subject FROM journal WHERE seq <= $1) AND {over}");
-        session.execute(events, &values![through]).await?;
+        let events = session.execute(events, &values![through]).await?;
         for some in ids.chunks(MANY) {
             let values: Vec<Value<'_>> = some.iter().map(Value::from).collect();
             let among = places(1, some.len());
@@ -97,7 +106,7 @@ impl Change for Removing {
             session.execute(format!("DELETE FROM issues WHERE resolved_run IN ({among})"), &values).await?;
             session.execute(format!("DELETE FROM runs WHERE id IN ({among})"), &values).await?;
         }
-        if ids.is_empty() && ticks == 0 {
+        if ids.is_empty() && ticks == 0 && events == 0 {
             // Links alone are not worth a new one.
             return Ok(Removed::default());
         }
