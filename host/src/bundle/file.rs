@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use crate::policy::units::{Seconds, Size};
 use crate::schedule::CatchUp;
+use crate::tell::Level;
 
 /// A Taskhost bundle: the maintenance tasks of one system, what each may touch, and when it runs.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,6 +44,10 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Connection>")]
     pub(super) connections: BTreeMap<String, Spanned<toml::Table>>,
+    /// Who is told by `host serve` when a task breaks and when it mends, by a name of your own.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Tell>")]
+    pub(super) tell: BTreeMap<String, Spanned<Tell>>,
     /// The tasks, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Task>")]
@@ -92,6 +97,38 @@ pub(super) struct Limits {
     /// By connection, such as `{ database = 1 }`; without limit when absent.
     #[schemars(with = "BTreeMap<String, std::num::NonZeroU16>")]
     pub(super) connections: BTreeMap<String, Spanned<std::num::NonZeroU16>>,
+}
+
+/// One way to tell somebody. An address may be `env:NAME`, `file:PATH` or `{ command = [...] }`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Tell {
+    /// A URL that takes JSON: event, bundle, task, run, level, summary, findings.
+    #[schemars(with = "Option<Target>")]
+    pub(super) webhook: Option<toml::Value>,
+    /// A URL that takes messages as Slack and Mattermost do.
+    #[schemars(with = "Option<Target>")]
+    pub(super) slack: Option<toml::Value>,
+    /// The base URL of an Alertmanager.
+    #[schemars(with = "Option<Target>")]
+    pub(super) alertmanager: Option<toml::Value>,
+    /// A URL as healthchecks.io has them, told of every start, end and failure; `{task}` in it is the task's name.
+    #[schemars(with = "Option<Target>")]
+    pub(super) ping: Option<toml::Value>,
+    /// A mail server, as `smtps://USER:PASSWORD@HOST`; with `from` and `to`.
+    #[schemars(with = "Option<Target>")]
+    pub(super) mail: Option<toml::Value>,
+    /// The sender of mail.
+    pub(super) from: Option<String>,
+    /// The receivers of mail.
+    pub(super) to: Vec<String>,
+    /// Only of these tasks: names, or patterns such as `backup-*`.
+    pub(super) tasks: Vec<String>,
+    /// From when on: `warning`, `critical` or `broken`; `warning` when absent, and `critical` for a ping.
+    pub(super) level: Option<Level>,
+    /// A webhook or a ping that is told so often that the host lives, such as `1m`, and of nothing else.
+    #[schemars(with = "Option<Span>")]
+    pub(super) alive: Option<Seconds>,
 }
 
 /// One task: a plugin, what it is told, what it may touch, and when it runs.

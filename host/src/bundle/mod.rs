@@ -15,6 +15,7 @@ pub(crate) mod read;
 mod roles;
 mod run;
 mod schedule;
+mod tell;
 mod unwise;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use problem::{Placed, Problem, Problems, Weight};
 pub use read::read;
 pub use run::{Order, Selection, run};
 pub use schedule::Schedule;
+pub use tell::Tell;
 
 use crate::gate::Budgets;
 use crate::schedule::{CatchUp, Limits, Opening};
@@ -56,6 +58,8 @@ pub struct Bundle {
     pub tasks: Vec<Task>,
     /// How much runs at a time.
     pub limits: Limits,
+    /// Who is told.
+    pub tell: Vec<Tell>,
     /// What people do.
     pub checklist: Vec<ChecklistEntry>,
 }

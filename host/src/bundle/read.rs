@@ -11,7 +11,7 @@ use toml::{Spanned, Table, Value};
 
 use super::credential::{Hidden, Source};
 use super::file::{Defaults, File};
-use super::{Bundle, ChecklistEntry, History, Places, Problem, Schedule, SlotGrant, Task, file, peel};
+use super::{Bundle, ChecklistEntry, History, Places, Problem, Schedule, SlotGrant, Task, Tell, file, peel};
 use crate::capability::{ROOMS, RoomWords};
 use crate::gate::Budgets;
 use crate::plugin::{DEFAULT_TIMEOUT, did_you_mean, nearest_word};
@@ -102,6 +102,7 @@ impl Reader<'_> {
             name: file.name.or(stem).unwrap_or_else(|| "bundle".into()),
             maintainer: file.maintainer,
             limits,
+            tell: self.tell(file.tell),
             history,
             plugins: file.plugins.iter().map(|plugins| directory.join(plugins)).collect(),
             tasks,
@@ -281,6 +282,18 @@ impl Reader<'_> {
             Window::parse(window.get_ref()).map_err(|error| self.wrong(error, &window.span())).ok()
         });
         windows.collect()
+    }
+
+    fn tell(&mut self, written: BTreeMap<String, Spanned<file::Tell>>) -> Vec<Tell> {
+        let mut all = Vec::new();
+        for (name, tell) in written {
+            let place = tell.span();
+            match Tell::read(&name, tell.into_inner()) {
+                Ok(tell) => all.push(tell),
+                Err(error) => self.wrong(format!("tell `{name}`: {error}"), &place),
+            }
+        }
+        all
     }
 
     fn limits(&mut self, written: file::Limits, connections: &BTreeMap<String, Option<Target>>) -> Limits {
