@@ -9,6 +9,7 @@ pub mod cli;
 pub mod fuzzing;
 pub mod gate;
 pub mod history;
+pub mod meters;
 pub mod plugin;
 pub mod policy;
 pub mod report;

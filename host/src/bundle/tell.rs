@@ -59,7 +59,9 @@ impl Tell {
         }
         match way {
             Way::Mail if from.is_none() || to.is_empty() => {
-                return Err("mail has a sender and receivers: from = \"host@example.org\", to = [\"ops@example.org\"]".into());
+                return Err(
+                    "mail has a sender and receivers: from = \"host@example.org\", to = [\"ops@example.org\"]".into()
+                );
             }
             Way::Mail => {
                 for address in from.iter().chain(&to) {

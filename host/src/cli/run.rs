@@ -1,7 +1,7 @@
 //! `host run PLUGIN` and `host plan PLUGIN`: the same but for the gate's mode. For a bundle in its place, see
 //! [`super::tasks`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::{Global, fail, json, options, print};
 use crate::gate::Mode;
 use crate::history::Recorder;
+use crate::meters::{Form, Meters, render};
 use crate::plugin::{DEFAULT_TIMEOUT, Request};
 use crate::policy::units::{Seconds, Size};
 use crate::report::{Outcome, Report, markdown, nagios, text};
@@ -47,6 +48,10 @@ pub(super) struct Arguments {
     /// runs are recorded. Without either, nothing is kept.
     #[arg(long, value_name = "FILE|URL", help_heading = "Output")]
     record: Option<String>,
+    /// Also write how it stands with what ran to this file, in place of what it said before, as the node exporter's
+    /// textfile collector reads it; a file for each command.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    metrics_file: Option<PathBuf>,
     /// The maintainer's name, for the maintenance log and the history [default: the user's name].
     #[arg(long, value_name = "NAME", env = "TASKHOST_MAINTAINER", help_heading = "Output")]
     maintainer: Option<String>,
@@ -84,6 +89,10 @@ impl Arguments {
         self.maintainer.clone()
     }
 
+    pub(super) fn metrics_file(&self) -> Option<&Path> {
+        self.metrics_file.as_deref()
+    }
+
     pub(super) fn record(&self) -> Option<&str> {
         self.record.as_deref()
     }
@@ -116,8 +125,10 @@ pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -
         Ok((recorder, _)) => recorder,
         Err(error) => return fail(&error),
     };
+    let metrics_file = arguments.metrics_file.clone();
     let report = run(global, arguments, mode, &recorder).await;
     say_lost(&recorder.close().await);
+    write_metrics(metrics_file.as_deref(), "", [&report]);
     print(&match format {
         Format::Text => text::render(&report, verbose),
         Format::Json => json(&report),
@@ -125,6 +136,19 @@ pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -
         Format::Markdown => markdown::render(&report, &maintainer),
     });
     report.run.outcome.exit_code()
+}
+
+/// Writes how it stands with these runs, where that is wanted. What stands against it is said, and fails no run.
+pub(super) fn write_metrics<'a>(file: Option<&Path>, bundle: &str, reports: impl IntoIterator<Item = &'a Report>) {
+    let Some(file) = file else { return };
+    let meters = Meters::default();
+    // What is rehearsed did not happen.
+    for report in reports.into_iter().filter(|report| report.run.mode == Mode::Perform) {
+        meters.ended(bundle, report);
+    }
+    if let Err(error) = super::write_whole(file, &render(Form::Prometheus, &meters.all(), &[])) {
+        say_lost(&[format!("{}: the metrics are not written: {error}", file.display())]);
+    }
 }
 
 /// The name that was given, else the user's.

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Global, fail};
+use crate::meters::Meters;
 use crate::policy::units::Seconds;
 use crate::serve::{Engine, HOST, Loader, Service, Setup};
 
@@ -40,11 +41,13 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::hangup()).map_err(failed)?);
     let host = Arc::new(global.host()?);
     let stop = CancellationToken::new();
+    let meters = Meters::default();
     let mut engines = Vec::new();
     for path in arguments.bundles {
         let setup = Setup {
             loader: Loader { path, host: host.clone(), directories: global.plugin_path() },
             operator: super::run::maintainer(arguments.maintainer.clone()),
+            meters: meters.clone(),
             grace: arguments.grace.into(),
             stop: stop.clone(),
         };
@@ -80,7 +83,11 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
 /// A name that two bundles have.
 fn twice(services: &[Service]) -> Option<String> {
     let names: Vec<String> = services.iter().map(|service| service.loaded().bundle.name.clone()).collect();
-    names.iter().enumerate().find(|(place, name)| names.iter().take(*place).any(|other| other == *name)).map(|(_, name)| name.clone())
+    names
+        .iter()
+        .enumerate()
+        .find(|(place, name)| names.iter().take(*place).any(|other| other == *name))
+        .map(|(_, name)| name.clone())
 }
 
 /// The first Ctrl-C or SIGTERM ends the host in order; the second at once.

@@ -102,6 +102,7 @@ pub(super) async fn execute(global: &Global, path: &Path, arguments: &run::Argum
         mark_ticked(&mut whole, &bundle, target).await;
     }
     say_lost(&recorder.close().await);
+    run::write_metrics(arguments.metrics_file(), &bundle.name, whole.runs.iter());
     print(&match arguments.format() {
         Format::Text => whole.text(verbose),
         Format::Json => json(&whole),

@@ -23,6 +23,7 @@ use crate::gate::Mode;
 use crate::policy::text::clean_line;
 use crate::report::{PluginId, Report};
 use crate::schedule::Past;
+use crate::tell::{Level, Told};
 
 /// Bytes of a name, and of what there is to say.
 const NAME_LIMIT: usize = 512;
@@ -48,6 +49,8 @@ pub enum Note {
     Ended(Beginning, Box<Report>),
     /// What the scheduler must know of a task.
     Past(String, Past),
+    /// Somebody was told through that channel how it stands with that task.
+    Told(String, String, Level),
     /// Somebody did something.
     Event(Event),
 }
@@ -93,7 +96,15 @@ impl Writer {
     }
 
     /// A run of the bundle that is about to begin, at `started`.
-    pub fn beginning(&self, id: &str, task: &str, kind: Option<Kind>, mode: Mode, by: &str, started: Timestamp) -> Beginning {
+    pub fn beginning(
+        &self,
+        id: &str,
+        task: &str,
+        kind: Option<Kind>,
+        mode: Mode,
+        by: &str,
+        started: Timestamp,
+    ) -> Beginning {
         Beginning(Start {
             id: id.into(),
             bundle: self.bundle.clone(),
@@ -107,11 +118,11 @@ impl Writer {
         })
     }
 
-    /// Takes the bundle for this process, and returns what is remembered of its tasks.
+    /// Takes the bundle for this process, and returns what is remembered of its tasks, and of what was told.
     ///
     /// # Errors
     /// Another process that lives serves it, or the history cannot be written.
-    pub async fn claim(&self) -> Result<BTreeMap<String, Past>, Error> {
+    pub async fn claim(&self) -> Result<(BTreeMap<String, Past>, Told), Error> {
         let others = self.store.change(&Serving { bundle: &self.bundle }).await?;
         let lives = match others.filter(|other| other != self.store.process()) {
             Some(other) => self.store.lives(&other).await?.then_some(other),
@@ -187,9 +198,9 @@ struct Claiming<'a> {
 }
 
 impl Change for Claiming<'_> {
-    type Done = BTreeMap<String, Past>;
+    type Done = (BTreeMap<String, Past>, Told);
 
-    async fn apply(&self, session: &mut Session<'_>, _: &mut Chain) -> Result<BTreeMap<String, Past>, Fault> {
+    async fn apply(&self, session: &mut Session<'_>, _: &mut Chain) -> Result<Self::Done, Fault> {
         let Self { bundle, process } = self;
         session
             .execute(
@@ -220,7 +231,13 @@ impl Change for Claiming<'_> {
                 past.outcome = Some(crate::report::Outcome::Interrupted);
             }
         }
-        Ok(pasts)
+        let rows = session.rows("SELECT channel, task, level FROM told WHERE bundle = $1", &values![*bundle]).await?;
+        let mut told = Told::new();
+        for row in rows {
+            let level = row.text(2)?.and_then(of_word).unwrap_or_default();
+            told.insert((row.get(0)?, row.get(1)?), level);
+        }
+        Ok((pasts, told))
     }
 }
 
@@ -244,6 +261,15 @@ impl Change for Batch<'_> {
                             "INSERT INTO schedule (bundle, task, past) VALUES ($1, $2, $3) \
                              ON CONFLICT (bundle, task) DO UPDATE SET past = excluded.past",
                             &values![self.bundle, task, past],
+                        )
+                        .await?;
+                }
+                Note::Told(channel, task, level) => {
+                    session
+                        .execute(
+                            "INSERT INTO told (bundle, channel, task, level) VALUES ($1, $2, $3, $4) \
+                             ON CONFLICT (bundle, channel, task) DO UPDATE SET level = excluded.level",
+                            &values![self.bundle, channel, task, word(*level)],
                         )
                         .await?;
                 }
@@ -313,9 +339,8 @@ impl Reader {
     /// A history that cannot be read.
     pub async fn events(&self, bundle: &str, task: Option<&str>, limit: u32) -> Result<Vec<Event>, Error> {
         let whose = if task.is_some() { "AND task = $2" } else { "AND $2 = ''" };
-        let statement = format!(
-            "SELECT {EVENT} FROM events WHERE bundle = $1 {whose} ORDER BY noted DESC, id DESC LIMIT {limit}"
-        );
+        let statement =
+            format!("SELECT {EVENT} FROM events WHERE bundle = $1 {whose} ORDER BY noted DESC, id DESC LIMIT {limit}");
         self.list(statement, &values![bundle, task.unwrap_or_default()], |row| {
             Ok(Event {
                 at: time(row.get(2)?),

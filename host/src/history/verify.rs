@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::chain::{COLUMNS, Link, What};
 use super::change::MANY;
-use super::{checklist, serving};
 use super::error::{Error, Fault};
 use super::issues::Closed;
 use super::reader::Reader;
@@ -15,6 +14,7 @@ use super::rows::{END, START, TABLES, digest_of_run};
 use super::sql::{Row, Value, places, values};
 use super::words::{of_word, word};
 use super::{RUNNING, digest::Digest};
+use super::{checklist, serving};
 
 /// Links that are read at once.
 const PAGE: u32 = 1_000;

@@ -200,15 +200,15 @@ impl Scheduler {
         clock.into_iter().chain(waiting).min()
     }
 
-    /// A run has ended, and this is how.
-    pub fn ended(&mut self, ticket: Ticket, outcome: Outcome, now: Timestamp) {
-        let Some(running) = self.running.remove(&ticket) else { return };
+    /// A run has ended, and this is how. True when it will be repeated.
+    pub fn ended(&mut self, ticket: Ticket, outcome: Outcome, now: Timestamp) -> bool {
+        let Some(running) = self.running.remove(&ticket) else { return false };
         for connection in &running.connections {
             if let Some(count) = self.used.get_mut(connection) {
                 *count = count.saturating_sub(1);
             }
         }
-        let Some(task) = self.tasks.get_mut(&running.task) else { return };
+        let Some(task) = self.tasks.get_mut(&running.task) else { return false };
         if task.running == Some(ticket) {
             task.running = None;
         }
@@ -218,18 +218,20 @@ impl Scheduler {
         }
         let passes = matches!(outcome, Outcome::Unavailable | Outcome::TimedOut);
         let attempt = running.waiting.attempt.saturating_add(1);
-        if passes && !running.stopped && !rehearsal && attempt <= task.timing.retries {
+        let again = passes && !running.stopped && !rehearsal && attempt <= task.timing.retries;
+        if again {
             let not_before = now.saturating_add(task.timing.delay(attempt)).ok();
             // A repetition has a run of its own.
             let asked = running.waiting.asked.map(|asked| Asked { run: String::new(), ..asked });
-            let again = Waiting { due: running.waiting.due, attempt, not_before, asked };
+            let repetition = Waiting { due: running.waiting.due, attempt, not_before, asked };
             self.unqueue(&running.task);
             if let Some(task) = self.tasks.get_mut(&running.task) {
-                task.past.waiting.insert(0, again);
+                task.past.waiting.insert(0, repetition);
             }
         }
         self.changed.insert(running.task.clone());
         self.line_up(&running.task);
+        again
     }
 
     /// A person wants a run. It begins in spite of hours, pauses and what it comes after, but not beside another of its

@@ -15,10 +15,12 @@ use super::loaded::{Loaded, Loader};
 use super::{Answer, Order, Runs, Service, Standing, Waits};
 use crate::bundle::Task;
 use crate::gate::Mode;
-use crate::history::{Beginning, Deed, Event, Note, Writer};
+use crate::history::{Beginning, Deed, Event, Filter, Note, Writer};
+use crate::meters::{Meters, Queue};
 use crate::plugin::{Request, arguments};
-use crate::report::{Outcome, Report};
+use crate::report::{Finding, Outcome, Report, Severity};
 use crate::schedule::{Action, Asked, Scheduler, Start, Ticket, Why};
+use crate::tell::{Ended, Level, Teller};
 
 /// How long the loop sleeps at most: a clock may be put, and a file may change.
 const NAP: Duration = Duration::from_secs(1);
@@ -26,6 +28,8 @@ const NAP: Duration = Duration::from_secs(1);
 const CLEAN_UP: Duration = Duration::from_secs(40);
 /// What is told and not yet heard.
 const ORDERS: usize = 256;
+/// Findings in one message.
+const TOLD: usize = 10;
 /// Who does what nobody asked for.
 pub const HOST: &str = "host";
 
@@ -35,6 +39,8 @@ pub struct Setup {
     pub loader: Loader,
     /// Who runs the host.
     pub operator: String,
+    /// Counts what ends.
+    pub meters: Meters,
     /// How long runs may go on when the host is told to end.
     pub grace: Duration,
     /// The host is told to end.
@@ -50,6 +56,9 @@ pub struct Engine {
     writer: Arc<Writer>,
     ledger: Arc<Ledger>,
     live: Live,
+    teller: Teller,
+    /// When each channel is next told that the host lives.
+    alive: BTreeMap<String, tokio::time::Instant>,
     runs: BTreeMap<Ticket, Run>,
     orders: mpsc::Receiver<Order>,
     pages: mpsc::UnboundedSender<Page>,
@@ -87,7 +96,7 @@ impl Engine {
         })?;
         let target = history.target(&bundle.directory).await?;
         let writer = Arc::new(Writer::new(target.clone(), &bundle.name, &setup.operator));
-        let past = writer.claim().await.map_err(|error| error.to_string())?;
+        let (past, told) = writer.claim().await.map_err(|error| error.to_string())?;
         writer.list(&bundle.checklist).await.map_err(|error| error.to_string())?;
         let (sender, orders) = mpsc::channel(ORDERS);
         let (pages, received) = mpsc::unbounded_channel();
@@ -114,6 +123,8 @@ impl Engine {
             mark: setup.loader.mark(),
             clerk: tokio::spawn(clerk.work()),
             page: Page::default(),
+            teller: Teller::new(loaded.channels.clone(), told),
+            alive: BTreeMap::new(),
             runs: BTreeMap::new(),
             setup,
             service,
@@ -127,6 +138,7 @@ impl Engine {
             ended,
             end,
         };
+        tokio::spawn(recall(engine.service.clone(), engine.setup.meters.clone()));
         engine.note(HOST, Deed::Served, None, None, format!("{} tasks", engine.loaded.bundle.tasks.len()));
         Ok(engine)
     }
@@ -142,6 +154,7 @@ impl Engine {
         let mut looked = tokio::time::Instant::now();
         loop {
             self.advance();
+            self.teller.beat(&mut self.alive);
             beat();
             let nap = self.nap();
             tokio::select! {
@@ -252,6 +265,9 @@ impl Engine {
                 continue;
             };
             tracing::info!(task = task.name, run = id, "begins");
+            if mode == Mode::Perform {
+                self.teller.began(&self.loaded.bundle.name, &task.name, &id);
+            }
             let request = Request {
                 task: Some(task.name.clone()),
                 mode,
@@ -294,13 +310,23 @@ impl Engine {
         } else {
             tracing::warn!(task, run = id, outcome = outcome.name(), "{said}");
         }
-        self.scheduler.ended(ticket, outcome, Timestamp::now());
+        self.setup.meters.ended(&self.loaded.bundle.name, &report);
+        let again = self.scheduler.ended(ticket, outcome, Timestamp::now());
+        if report.run.mode == Mode::Perform
+            && let Some(level) = Level::of(outcome)
+        {
+            let ended = told(&self.loaded.bundle.name, task, level, again, &report);
+            for (channel, task, level) in self.teller.ended(&ended) {
+                self.page.notes.push(Note::Told(channel, task, level));
+            }
+        }
         self.page.notes.push(Note::Ended(run.beginning, report));
         self.page.ends.push((id, outcome));
     }
 
     async fn obey(&mut self, order: Order) {
         match order {
+            Order::Queue(answer) => drop(answer.send(self.queue())),
             Order::Standing(answer) => drop(answer.send(self.standing())),
             Order::Run { task, by, mode, arguments, answer } => {
                 let asked = self.ask(&task, by, mode, arguments);
@@ -348,13 +374,7 @@ impl Engine {
         self.loaded.task(task).map(drop).ok_or_else(|| format!("there is no task `{task}`"))
     }
 
-    fn ask(
-        &mut self,
-        task: &str,
-        by: String,
-        mode: Mode,
-        given: Vec<(String, String)>,
-    ) -> Result<String, String> {
+    fn ask(&mut self, task: &str, by: String, mode: Mode, given: Vec<(String, String)>) -> Result<String, String> {
         let loaded = self.loaded.clone();
         let (found, armed) = loaded.task(task).ok_or_else(|| format!("there is no task `{task}`"))?;
         let run = uuid::Uuid::now_v7().to_string();
@@ -391,17 +411,34 @@ impl Engine {
         Err(format!("no run `{run}` goes on or waits"))
     }
 
+    fn queue(&self) -> Queue {
+        let tasks = &self.loaded.bundle.tasks;
+        let paused = tasks.iter().filter(|task| self.scheduler.past(&task.name).is_some_and(|past| past.paused));
+        Queue {
+            bundle: self.loaded.bundle.name.clone(),
+            running: self.scheduler.running(),
+            waiting: self.scheduler.waiting(),
+            paused: paused.count(),
+            lost: self.ledger.lost.load(Ordering::Relaxed),
+            recording: !self.ledger.failing.load(Ordering::Relaxed),
+        }
+    }
+
     fn standing(&self) -> Vec<Standing> {
-        let running: BTreeMap<&str, Runs> = self.runs.values().map(|run| {
-            let asked = run.start.waiting.asked.as_ref();
-            let runs = Runs {
-                run: run.beginning.id().into(),
-                started: run.beginning.started(),
-                rehearsal: asked.is_some_and(|asked| asked.mode == Mode::Rehearse),
-                by: asked.map(|asked| asked.by.clone()),
-            };
-            (run.start.task.as_str(), runs)
-        }).collect();
+        let running: BTreeMap<&str, Runs> = self
+            .runs
+            .values()
+            .map(|run| {
+                let asked = run.start.waiting.asked.as_ref();
+                let runs = Runs {
+                    run: run.beginning.id().into(),
+                    started: run.beginning.started(),
+                    rehearsal: asked.is_some_and(|asked| asked.mode == Mode::Rehearse),
+                    by: asked.map(|asked| asked.by.clone()),
+                };
+                (run.start.task.as_str(), runs)
+            })
+            .collect();
         let tasks = self.loaded.bundle.tasks.iter().filter_map(|task| {
             let past = self.scheduler.past(&task.name)?;
             let waiting = past.waiting.iter().map(|waiting| Waits {
@@ -433,6 +470,8 @@ impl Engine {
                 if let Err(error) = self.writer.list(&loaded.bundle.checklist).await {
                     tracing::warn!("the checklist is not recorded: {error}");
                 }
+                self.setup.meters.keep(&loaded.bundle.name, |task| loaded.task(task).is_some());
+                self.teller.replace(loaded.channels.clone());
                 self.scheduler.replace(loaded.bundle.limits.clone(), loaded.timings(), Timestamp::now());
                 *self.service.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
                 let detail = format!("{} tasks", loaded.bundle.tasks.len());
@@ -517,6 +556,52 @@ fn with_asked(task: &Task, asked: Option<&Asked>) -> Vec<(String, String)> {
     own.chain(given).cloned().collect()
 }
 
+/// What is watched is known from the start, by what was recorded before.
+async fn recall(service: Service, meters: Meters) {
+    let (loaded, reader) = (service.loaded(), service.reader());
+    for task in &loaded.bundle.tasks {
+        let bundle = &loaded.bundle.name;
+        let filter = Filter {
+            bundles: Some(vec![bundle.clone()]),
+            tasks: Some(vec![task.name.clone()]),
+            performed: true,
+            ..Filter::default()
+        };
+        let last = match reader.newest(&filter, 1).await {
+            Ok(mut runs) => runs.pop(),
+            // There may be none yet; a run that ends says more.
+            Err(_) => return,
+        };
+        let Some(last) = last else { continue };
+        if let Ok(report) = reader.report(&last).await {
+            meters.recall(bundle, &report);
+        }
+    }
+}
+
+/// A run, for whoever is told of it.
+fn told(bundle: &str, task: &str, level: Level, again: bool, report: &Report) -> Ended {
+    let mut findings: Vec<&Finding> =
+        report.findings.iter().filter(|finding| finding.severity != Severity::Ok).collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let line = |finding: &&Finding| {
+        let Finding { severity, subject, title, .. } = finding;
+        format!("{}: {subject}: {title}", severity.name())
+    };
+    let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
+    Ended {
+        bundle: bundle.into(),
+        task: task.into(),
+        run: report.run.id.clone(),
+        level,
+        again,
+        outcome: report.run.outcome.name(),
+        said: said.into(),
+        findings: findings.iter().take(TOLD).map(line).collect(),
+        at: report.run.finished,
+    }
+}
+
 fn left_out(due: Timestamp, count: usize, why: &Why) -> String {
     let due = due.strftime("%F %H:%M UTC");
     let times = if count == 1 { format!("the run of {due}") } else { format!("{count} runs, the last of {due}") };
@@ -530,4 +615,3 @@ fn left_out(due: Timestamp, count: usize, why: &Why) -> String {
     };
     format!("{times}: {why}")
 }
-

@@ -8,11 +8,14 @@ use crate::bundle::{self, Accepted, Bundle, Plugins, Problems, Task, Weight};
 use crate::capability::Grants;
 use crate::plugin::{Host, Plugin};
 use crate::schedule::Timing;
+use crate::tell::Channel;
 
 /// A bundle and what its tasks run.
 pub struct Loaded {
     /// What the file says.
     pub bundle: Bundle,
+    /// Who is told.
+    pub channels: Vec<Channel>,
     /// By name, with their places in the bundle.
     tasks: BTreeMap<String, (usize, Armed)>,
 }
@@ -63,7 +66,11 @@ impl Loader {
         let placed = bundle.tasks.iter().enumerate();
         let tasks = placed.filter_map(|(place, task)| Some((task.name.clone(), (place, armed.remove(&task.name)?))));
         let tasks = tasks.collect();
-        Ok(Loaded { bundle, tasks })
+        let mut channels = Vec::new();
+        for tell in &bundle.tell {
+            channels.push(tell.channel(&bundle.directory).await?);
+        }
+        Ok(Loaded { bundle, channels, tasks })
     }
 
     /// Something that is other when the file, or what was accepted, is.

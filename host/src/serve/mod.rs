@@ -24,6 +24,7 @@ pub use loaded::{Armed, Loaded, Loader};
 
 use crate::gate::Mode;
 use crate::history::{Reader, Target};
+use crate::meters::Queue;
 
 /// A bundle that is served, for whoever asks or tells. Cheap to clone.
 #[derive(Clone)]
@@ -81,6 +82,7 @@ pub struct Runs {
 
 /// What the engine is told, each with where its answer goes.
 enum Order {
+    Queue(oneshot::Sender<Queue>),
     Standing(oneshot::Sender<Vec<Standing>>),
     Run { task: String, by: String, mode: Mode, arguments: Vec<(String, String)>, answer: Answer<String> },
     Cancel { run: String, by: String, answer: Answer<()> },
@@ -122,6 +124,13 @@ impl Service {
         let (answer, answered) = oneshot::channel();
         let _ = self.orders.send(Order::Standing(answer)).await;
         answered.await.unwrap_or_default()
+    }
+
+    /// How long its queue is. None when the engine has ended.
+    pub async fn queue(&self) -> Option<Queue> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.orders.send(Order::Queue(answer)).await;
+        answered.await.ok()
     }
 
     /// Asks for a run now, and returns its id. Arguments take the place of the bundle's of the same names.

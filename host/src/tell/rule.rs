@@ -90,9 +90,17 @@ mod tests {
     fn one_message_when_it_breaks_and_one_when_it_mends() {
         use Level::{Broken, Critical, Ok, Warning};
         for (from, levels, said) in [
-            (Warning, &[Ok, Warning, Warning, Ok, Ok][..], &[None, Some(Say::Breaks), None, Some(Say::Mends), None][..]),
+            (
+                Warning,
+                &[Ok, Warning, Warning, Ok, Ok][..],
+                &[None, Some(Say::Breaks), None, Some(Say::Mends), None][..],
+            ),
             (Warning, &[Warning, Critical, Warning, Critical], &[Some(Say::Breaks), Some(Say::Worse), None, None]),
-            (Critical, &[Warning, Critical, Warning, Broken], &[None, Some(Say::Breaks), Some(Say::Mends), Some(Say::Breaks)]),
+            (
+                Critical,
+                &[Warning, Critical, Warning, Broken],
+                &[None, Some(Say::Breaks), Some(Say::Mends), Some(Say::Breaks)],
+            ),
             (Broken, &[Critical, Broken, Broken, Ok], &[None, Some(Say::Breaks), None, Some(Say::Mends)]),
         ] {
             let rule = Rule { tasks: None, from };

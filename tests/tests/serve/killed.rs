@@ -56,8 +56,10 @@ impl World {
         let mut connection = self.history().await;
         let pasts: Vec<(String, String)> =
             sqlx::query_as("SELECT task, past FROM schedule ORDER BY task").fetch_all(&mut connection).await.unwrap();
-        let (first,): (i64,) =
-            sqlx::query_as("SELECT min(noted) FROM events WHERE what = 'served'").fetch_one(&mut connection).await.unwrap();
+        let (first,): (i64,) = sqlx::query_as("SELECT min(noted) FROM events WHERE what = 'served'")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
         let since = usize::try_from(first / 1_000_000_000).unwrap() / 60 * 60;
         let read = |(task, past): (String, String)| {
             let past: Value = serde_json::from_str(&past).unwrap();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod killed;
+mod telling;
 mod times;
 
 use std::path::PathBuf;

@@ -14,6 +14,15 @@ CREATE TABLE schedule (
     PRIMARY KEY (bundle, task)
 );
 
+-- What people were told last of a task, by which channel: they are told when that changes.
+CREATE TABLE told (
+    bundle TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    task TEXT NOT NULL,
+    level TEXT NOT NULL,
+    PRIMARY KEY (bundle, channel, task)
+);
+
 -- What people and the host itself did about runs: paused, resumed, asked for, cancelled, left out.
 CREATE TABLE events (
     id TEXT PRIMARY KEY,
