@@ -10,6 +10,7 @@ mod keys;
 mod measure;
 mod page;
 mod process;
+mod serve;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use measure::{Comparison, ratio, shown};
 use process::Places;
 
 /// In the page's order.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 15] = [
     "inprocess",
     "crowd",
     "gate",
@@ -34,6 +35,9 @@ const NAMES: [&str; 12] = [
     "keys",
     "prune",
     "stats",
+    "served-sqlite",
+    "served-postgres",
+    "scheduled",
 ];
 const CERTIFICATES: usize = 10_000;
 const FILES: usize = 200_000;
@@ -130,6 +134,20 @@ fn main() -> anyhow::Result<()> {
     if wanted("stats") {
         eprintln!("container-stats");
         keep("stats", &engine::stats(&places)?)?;
+    }
+    if wanted("served-sqlite") {
+        eprintln!("runs through the whole path, SQLite");
+        let file = |_: &Path| "history.db".to_owned();
+        keep("served-sqlite", &serve::served(Path::new(&places.fixture("empty")), "SQLite", &file)?)?;
+    }
+    if wanted("served-postgres") {
+        eprintln!("runs through the whole path, PostgreSQL");
+        let url = std::env::var("TASKHOST_TEST_POSTGRES").context("TASKHOST_TEST_POSTGRES is not set")?;
+        keep("served-postgres", &serve::served(Path::new(&places.fixture("empty")), "PostgreSQL", &|_| url.clone())?)?;
+    }
+    if wanted("scheduled") {
+        eprintln!("ten thousand tasks");
+        keep("scheduled", &serve::scheduled(Path::new(&places.fixture("empty")))?)?;
     }
     if wanted("growth") {
         eprintln!("growth");
