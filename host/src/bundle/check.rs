@@ -60,10 +60,11 @@ impl Bundle {
     ) -> Checked<'_> {
         let mut problems = Vec::new();
         let mut ready = Vec::new();
+        let mut loaded = BTreeMap::new();
         problems.extend(self.history.as_ref().and_then(History::problem));
         for task in &self.tasks {
             let (grants, stand_ins) = self.grants(task, wanted(task), &mut problems).await;
-            let Some(plugin) = self.plugin(task, plugins, &mut problems).await else { continue };
+            let Some(plugin) = self.plugin(task, plugins, &mut loaded, &mut problems).await else { continue };
             if let Some(accepted) = accepted
                 && let Some(change) = accepted.change(&task.plugin, &plugin)
             {
@@ -81,7 +82,14 @@ impl Bundle {
         checked
     }
 
-    async fn plugin(&self, task: &Task, plugins: &Plugins<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
+    /// The plugin of a task; one that several have is loaded once.
+    async fn plugin(
+        &self,
+        task: &Task,
+        plugins: &Plugins<'_>,
+        loaded: &mut BTreeMap<PathBuf, Plugin>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Plugin> {
         let wrong = |error: &dyn std::fmt::Display| {
             Problem::error(format!("task `{}`: {error}", task.name), task.places.plugin.clone())
         };
@@ -93,7 +101,12 @@ impl Bundle {
         };
         let directories: Vec<PathBuf> = self.plugins.iter().chain(&plugins.directories).cloned().collect();
         let path = find(&name, &directories).map_err(|error| problems.push(wrong(&error))).ok()?;
-        plugins.host.load(&path).await.map_err(|error| problems.push(wrong(&error))).ok()
+        if let Some(plugin) = loaded.get(&path) {
+            return Some(plugin.clone());
+        }
+        let plugin = plugins.host.load(&path).await.map_err(|error| problems.push(wrong(&error))).ok()?;
+        loaded.insert(path, plugin.clone());
+        Some(plugin)
     }
 
     /// The grants, and the slots with a target that stands in for one that is not there.

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::digest::Digest;
-use super::sql::{Row, Session, values};
+use super::sql::{Row, Session, Value, values};
 use super::words::nanos;
 
 /// What a link is about.
@@ -73,6 +73,7 @@ pub(super) struct Chain {
     pub(super) seq: i64,
     pub(super) hash: String,
     operator: String,
+    added: Vec<Link>,
 }
 
 impl Chain {
@@ -85,17 +86,11 @@ impl Chain {
             "SELECT seq, hash FROM head WHERE one = 1"
         };
         let row = session.row(statement, &[]).await?.ok_or(sqlx::Error::RowNotFound)?;
-        Ok(Self { seq: row.get(0)?, hash: row.get(1)?, operator: operator.into() })
+        Ok(Self { seq: row.get(0)?, hash: row.get(1)?, operator: operator.into(), added: vec![] })
     }
 
-    /// Adds a link, and returns its number.
-    pub(super) async fn add(
-        &mut self,
-        session: &mut Session<'_>,
-        what: What,
-        subject: &str,
-        digest: String,
-    ) -> Result<i64, sqlx::Error> {
+    /// Adds a link, and returns its number. It is written with the others when the change is made.
+    pub(super) fn add(&mut self, what: What, subject: &str, digest: String) -> i64 {
         let mut link = Link {
             seq: self.seq + 1,
             noted: nanos(Timestamp::now()),
@@ -107,17 +102,28 @@ impl Chain {
             hash: String::new(),
         };
         link.hash = link.expected();
-        let Link { seq, noted, what, subject, operator, digest, previous, hash } = &link;
-        session
-            .execute(
-                "INSERT INTO journal (seq, noted, what, subject, operator, digest, previous, hash) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                &values![*seq, *noted, what, subject, operator, digest, previous, hash],
-            )
-            .await?;
-        session.execute("UPDATE head SET seq = $1, hash = $2 WHERE one = 1", &values![*seq, hash]).await?;
         self.seq = link.seq;
-        self.hash = link.hash;
-        Ok(self.seq)
+        self.hash.clone_from(&link.hash);
+        self.added.push(link);
+        self.seq
+    }
+
+    /// Writes the links that were added, and where the chain ends now.
+    pub(super) async fn settle(&mut self, session: &mut Session<'_>) -> Result<(), sqlx::Error> {
+        if self.added.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<Vec<Value<'_>>> = self
+            .added
+            .iter()
+            .map(|link| {
+                let Link { seq, noted, what, subject, operator, digest, previous, hash } = link;
+                values![*seq, *noted, what, subject, operator, digest, previous, hash].into()
+            })
+            .collect();
+        session.insert("journal", COLUMNS, &rows).await?;
+        session.execute("UPDATE head SET seq = $1, hash = $2 WHERE one = 1", &values![self.seq, &self.hash]).await?;
+        self.added.clear();
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ impl Change for Started<'_> {
     type Done = ();
 
     async fn apply(&self, session: &mut Session<'_>, chain: &mut Chain) -> Result<(), Fault> {
-        let number = chain.add(session, What::Started, &self.0.id, self.0.digest()).await?;
+        let number = chain.add(What::Started, &self.0.id, self.0.digest());
         let columns = format!("number, {}, outcome, changes, changed_rows, changed_bytes", START.names());
         let row = [values![number].into(), self.0.values(), values![RUNNING, 0, 0, 0].into()].concat();
         Ok(session.insert("runs", &columns, &[row]).await?)
@@ -58,7 +58,7 @@ impl Change for Finished<'_> {
         };
         let children = TABLES.iter().map(|table| table.name).zip(children.iter().map(Vec::as_slice));
         let digest = rows::digest_of_run(&start.values(), &end, children, &closed);
-        chain.add(session, What::Finished, &start.id, digest).await?;
+        chain.add(What::Finished, &start.id, digest);
         Ok(())
     }
 }
@@ -190,7 +190,7 @@ impl Change for Interrupted<'_> {
             let end = rows::no_end(&self.error);
             write_end(session, &id, &end).await?;
             let digest = rows::digest_of_run(&start, &end, [], &[]);
-            chain.add(session, What::Interrupted, &id, digest).await?;
+            chain.add(What::Interrupted, &id, digest);
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ impl Change for Ticking<'_> {
         ];
         session.insert("ticks", "id, bundle, title, kind, period, ticked, operator, note", &[row.into()]).await?;
         let digest = digest_of(session, &tick.id).await?;
-        chain.add(session, What::Ticked, &tick.id, digest).await?;
+        chain.add(What::Ticked, &tick.id, digest);
         Ok(Ticked::Done(tick))
     }
 }
@@ -169,7 +169,7 @@ impl Change for Unticking<'_> {
         let statement = "UPDATE ticks SET undone = $2, undone_by = $3 WHERE id = $1";
         session.execute(statement, &values![&tick.id, nanos(Timestamp::now()), *by]).await?;
         let digest = digest_of(session, &tick.id).await?;
-        chain.add(session, What::Unticked, &tick.id, digest).await?;
+        chain.add(What::Unticked, &tick.id, digest);
         Ok(Some(tick))
     }
 }

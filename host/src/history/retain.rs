@@ -111,7 +111,7 @@ impl Change for Removing {
             return Ok(Removed::default());
         }
         session.execute("DELETE FROM journal WHERE seq <= $1", &values![through]).await?;
-        chain.add(session, What::Removed, &through.to_string(), hash).await?;
+        chain.add(What::Removed, &through.to_string(), hash);
         Ok(Removed { runs: ids.len() as u64, ticks })
     }
 }

@@ -301,7 +301,7 @@ async fn add(bundle: &str, event: &Event, session: &mut Session<'_>, chain: &mut
     .collect();
     let digest = digest_of(&row);
     session.insert("events", EVENT, &[row]).await?;
-    chain.add(session, What::Noted, &id, digest).await?;
+    chain.add(What::Noted, &id, digest);
     Ok(())
 }
 

@@ -106,6 +106,7 @@ impl Store {
         let mut session = transaction.session();
         let mut chain = Chain::hold(&mut session, &self.operator).await?;
         let done = change.apply(&mut session, &mut chain).await?;
+        chain.settle(&mut session).await?;
         transaction.commit().await?;
         Ok(done)
     }

@@ -182,7 +182,8 @@ impl Scheduler {
     /// When something may be to be done next, if nothing happens before.
     pub fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         let clock = self.clock.first().map(|(time, _)| *time);
-        if self.draining {
+        // Where nothing more may begin, it is an end that is waited for.
+        if self.draining || self.running.len() >= self.limits.runs.max(1) {
             return clock;
         }
         let waiting = self.queue.iter().filter_map(|(_, _, name)| {
@@ -323,7 +324,8 @@ impl Scheduler {
 
     /// How many wait to begin.
     pub fn waiting(&self) -> usize {
-        self.tasks.values().map(|task| task.past.waiting.len()).sum()
+        let waiting = |name: &String| self.tasks.get(name).map_or(0, |task| task.past.waiting.len());
+        self.queue.iter().map(|(_, _, name)| waiting(name)).sum()
     }
 
     /// Sets the clock for the task's first due time that was not seen to.

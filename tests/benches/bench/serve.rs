@@ -58,7 +58,7 @@ impl Served {
             if queue.running + queue.waiting == 0 {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
