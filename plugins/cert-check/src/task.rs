@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use certificates::container;
+use certificates::words::date;
 use taskhost_sdk::files::{Directory, Filter, Kind};
 use taskhost_sdk::prelude::*;
 use taskhost_sdk::report::{self, next_action_on};
 use taskhost_sdk::tls::{Endpoint, Starttls};
 
 use crate::checks::{DAY, Settings};
-use crate::container;
-use crate::finding::{self, date};
+use crate::finding;
 use crate::survey::{Survey, has_extension, list, password_file};
 
 const CERTS: files::Slot = files::Slot::new(
