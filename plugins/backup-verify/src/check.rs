@@ -354,7 +354,9 @@ mod tests {
             (&[], Ok("text without marks")),
         ] {
             let mut marks = Marks::default();
-            lines.iter().for_each(|line| marks.line(line));
+            for line in lines {
+                marks.line(line);
+            }
             match (ended(marks, false), expected) {
                 (Ok(found), Ok(what)) => assert!(found.what.ends_with(what), "{lines:?}: {found:?}"),
                 (Err(broken), Err(title)) => assert_eq!(broken.title, title, "{lines:?}"),
