@@ -123,7 +123,7 @@ fn backups(backups: &Path, dump: &[u8]) {
     };
     for night in (1..=NIGHTS).chain([100, 130]) {
         let at = OffsetDateTime::now_utc() - Duration::from_secs(night * DAY);
-        let stamp = format!("{:04}{:02}{:02}", at.year(), u8::from(at.month()), at.day());
+        let stamp = format!("{:04}{:02}{:02}T023000Z", at.year(), u8::from(at.month()), at.day());
         if night <= NIGHTS {
             let night = format!("-- night {night}\n");
             let dump = [dump, night.as_bytes()].concat();
