@@ -165,6 +165,7 @@ mod tests {
         kpis.remove(0)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what a line has or has not")]
     fn limit(side: Side, warn: f64, critical: Option<f64>) -> Option<Limit> {
         Some(Limit { side, warn, critical })
     }
