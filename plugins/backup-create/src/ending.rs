@@ -85,6 +85,7 @@ mod tests {
             // A row may say what it likes.
             ("-- MariaDB dump 10.19\n-- PostgreSQL database dump complete\n", Err("dump is cut short")),
             ("-- MariaDB dump 10.19\nrow\n-- Dump completed on 2026-11-23", Ok("mysqldump")),
+            ("PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nrow\nCOMMIT;\n", Ok("sqlite3")),
             ("PRAGMA foreign_keys=OFF;\nROLLBACK; -- due to errors\n", Err("dump was made with errors")),
             ("usage: pg_dump [OPTION]...\n", Err("dump has no mark of its end")),
         ];

@@ -25,7 +25,7 @@ fn tar_unpacks_what_was_there() {
     let world = World::new();
     world.source("empty", "");
     world.source("a/block", [7; 512]);
-    world.source("a/b/c/more than a block", [8; 70_000]);
+    world.source("a/b/c/more than a block", vec![8; 70_000]);
     world.source(&format!("{}/name", "long directory/".repeat(12)), "long");
     world.source("back\\slash \n $(touch x) ü", "odd");
     world.source("-rf", "odd");
@@ -92,24 +92,33 @@ fn a_file_that_grows_or_shrinks_meanwhile_damages_no_other() {
             }
         })
     };
-    let report = world.archive(&["compress=none"]).expect_code(1).report();
+    // The writer may not get to write while that file is read: then once more.
+    let seen = (0..20).any(|_| {
+        let report = world.archive(&["compress=none"]).report();
+        let (path, _) = world.backup(".tar");
+        assert_eq!(whole(&path), 20);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(path.with_extension("tar.manifest.json")).unwrap();
+        findings(&report) == ["warning app: files changed while they were read"]
+    });
     ended.store(true, std::sync::atomic::Ordering::Relaxed);
     writer.join().unwrap();
-    assert_eq!(findings(&report), ["warning app: files changed while they were read"]);
-    let (path, _) = world.backup(".tar");
+    assert!(seen, "nothing was said of it");
+}
+
+/// How many files of an archive are what their names say.
+fn whole(path: &std::path::Path) -> usize {
     let mut archive = tar::Archive::new(std::fs::File::open(path).unwrap());
-    let mut whole = 0;
-    for entry in archive.entries().unwrap() {
+    let is_whole = |entry: std::io::Result<tar::Entry<'_, std::fs::File>>| {
         let mut entry = entry.unwrap();
         let name = entry.path().unwrap().display().to_string();
         let mut content = Vec::new();
         std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
-        if let Ok(number) = name.parse::<u8>() {
-            assert!(content.len() == 3_000_000 && content.iter().all(|byte| *byte == number), "{name}");
-            whole += 1;
-        }
-    }
-    assert_eq!(whole, 20);
+        let Ok(number) = name.parse::<u8>() else { return false };
+        assert!(content.len() == 3_000_000 && content.iter().all(|byte| *byte == number), "{name}");
+        true
+    };
+    archive.entries().unwrap().map(is_whole).filter(|whole| *whole).count()
 }
 
 #[test]

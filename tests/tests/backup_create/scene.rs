@@ -125,6 +125,6 @@ pub(crate) fn says(text: &str) -> String {
     format!("cat <<'END_OF_DUMP'\n{text}\nEND_OF_DUMP")
 }
 
-/// As pg_dump writes one.
+/// As `pg_dump` writes one.
 pub(crate) const WHOLE: &str =
     "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE t (id int);\n\n--\n-- PostgreSQL database dump complete\n--\n";

@@ -113,7 +113,7 @@ fn every_kind_of_broken_backup_is_critical() {
         ("a tar with a damaged header", "a.tar", flipped(&members, 20), CUT),
         ("a tar cut and compressed whole", "a.tar.gz", gzip(&members[..200_000]), CUT),
         ("a compressed tar that is cut", "a.tar.gz", packed_tar[..packed_tar.len() - 5].to_vec(), CUT),
-        ("a zip archive without its end", "a.zip", [b"PK\x03\x04".as_slice(), &[0; 90_000]].concat(), CUT),
+        ("a zip archive without its end", "a.zip", [b"PK\x03\x04".as_slice(), &vec![0; 90_000]].concat(), CUT),
         ("xz without its end", "a.sql.xz", [b"\xfd7zXZ\0".as_slice(), &[0; 500]].concat(), CUT),
         ("a database with fewer pages than it says", "a.dump", sqlite, CUT),
         (
