@@ -92,7 +92,7 @@ async fn what_grows_is_foretold_and_steps_cycles_and_noise_are_not_taken_for_gro
         [
             "critical database-size: database_bytes (shop): will reach its limit".to_owned(),
             format!("warning {hostile}: will reach its limit"),
-            "ok capacity: the plan".into(),
+            "ok capacity: time enough".into(),
             "ok capacity: history is too short for a trend".into(),
             "ok capacity: is no longer measured".into(),
         ]
@@ -108,7 +108,7 @@ async fn what_grows_is_foretold_and_steps_cycles_and_noise_are_not_taken_for_gro
     let growth = metrics(&report, "growth_per_day");
     assert!((growth[0].1 - 0.125 * GIB).abs() < 1.0 && (growth[1].1 - 0.5).abs() < 1e-9, "{growth:?}");
     assert_eq!(report["next_actions"][0]["action"], format!("make room before {}", &date[..10]));
-    let plan = detail(&report, "the plan");
+    let plan = detail(&report, "time enough");
     for line in [
         "(/imported): 70 %, and does not surely grow, over 79 days; warning at 80 %: not in sight; critical at 90 %: \
          not in sight; without 1 step",
@@ -137,13 +137,13 @@ async fn limits_terms_and_what_is_looked_at_are_the_operator_s() {
     ];
     let report = check("run", &file, "").args(own).run().expect_code(1).report();
     let orders = "warning database-size: table_bytes (orders): will reach its limit";
-    assert_eq!(found(&report), [orders, "ok capacity: the plan"], "{report:#}");
+    assert_eq!(found(&report), [orders, "ok capacity: time enough"], "{report:#}");
     assert!((metrics(&report, "days_left")[0].1 - 21.0).abs() < 0.1, "{report:#}");
     // Far ahead, nothing is to be done; and with less of the past nothing can be told.
     let near = check("run", &file, "").args(["warn-days=20", "critical-days=10"]).run().expect_code(0).report();
     assert!(near["next_actions"].as_array().unwrap().is_empty(), "{near:#}");
     let short = check("run", &file, "").args(["look-back=10d"]).run().expect_code(0).report();
-    assert!(short["summary"].as_str().unwrap().starts_with("no trend can be told yet, 0 with a trend"), "{short:#}");
+    assert!(short["summary"].as_str().unwrap().starts_with("no trend can be told yet, 0 foretold"), "{short:#}");
     let none = check("run", &file, "").args(["tasks=nothing"]).run().expect_code(0).report();
     assert_eq!(none["summary"], "none of 0 measurements has an upper limit; set one with limits=METRIC=40GiB");
     for (parameters, why) in [

@@ -134,7 +134,7 @@ async fn a_week_is_one_page_in_the_sections_of_the_template() {
         "- old-logs: empty the bin\n",
         "- old-logs: files remove on logs, 7 x, 7 MiB.\n",
         "- old-logs ran 7 times, of which 1 did not come to an end.\n",
-        "- 1 rehearsal changed nothing and stand in no figure.\n",
+        "- 1 rehearsal left out of all this, as nothing was changed.\n",
     ] {
         assert!(text.contains(&line.replace("\\_", "_")), "{line}\n{text}");
     }

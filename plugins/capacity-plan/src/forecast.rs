@@ -141,7 +141,14 @@ impl Forecast {
         text
     }
 
-    /// One line of the plan.
+    /// What is known of one of which no trend can be told.
+    pub(crate) fn noise(&self) -> String {
+        let Trend { low, high, level, .. } = &self.trend;
+        let shown = |value: f64| if value.is_finite() { self.scale.shown(value) } else { "anything".into() };
+        format!("{}: {}, and from {} to {} more a day", self.name, shown(*level), shown(*low), shown(*high))
+    }
+
+    /// One of which there is nothing to do.
     pub(crate) fn line(&self, terms: &Terms) -> String {
         format!("{}: {}", self.name, self.text(terms))
     }

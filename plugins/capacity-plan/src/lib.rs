@@ -139,10 +139,12 @@ impl Plan {
             }
             text
         };
-        let of = |forecasts: &[Forecast]| forecasts.iter().map(|forecast| forecast.line(terms)).collect::<Vec<_>>();
+        let in_order = self.known.iter().filter(|forecast| forecast.severity(terms).is_none());
+        let in_order: Vec<String> = in_order.map(|forecast| forecast.line(terms)).collect();
+        let noisy: Vec<String> = self.noisy.iter().map(Forecast::noise).collect();
         for (title, remedy, told) in [
-            ("the plan", "", of(&self.known)),
-            ("too noisy for a trend", "measure more often, or for longer", of(&self.noisy)),
+            ("time enough", "", in_order),
+            ("too noisy for a trend", "measure more often, or for longer", noisy),
             ("history is too short for a trend", "wait; or look further back, or set min-days", self.short.clone()),
             ("is no longer measured", "see whether its task still runs", self.ended.clone()),
         ] {
@@ -165,7 +167,7 @@ impl Plan {
             None if self.known.is_empty() => "no trend can be told yet".into(),
             None => "no limit is in sight".into(),
         }];
-        parts.push(format!("{} with a trend", self.known.len()));
+        parts.push(format!("{} foretold", self.known.len()));
         for (count, what) in
             [(self.noisy.len(), "too noisy"), (self.short.len(), "too short"), (self.ended.len(), "no longer measured")]
         {

@@ -195,13 +195,14 @@ impl Figure {
         let before = self.before?;
         let by = self.median - before;
         let share = if before.abs() > f64::EPSILON { (by / before * 100.0).abs() } else { f64::INFINITY };
-        if share < 1.0 || by.abs() <= f64::EPSILON {
+        let is_share = self.unit == "percent";
+        if share < 1.0 || by.abs() <= f64::EPSILON || (is_share && by.abs() < 0.05) {
             return Some("as in the period before".into());
         }
         let way = if by > 0.0 { "up" } else { "down" };
         // Of shares, points are told: 2 % more of 10 % may be anything.
-        let much = if self.unit == "percent" {
-            format!("{} points", number(by.abs()))
+        let much = if is_share {
+            format!("{} points", number((by.abs() * 10.0).round() / 10.0))
         } else if share.is_finite() && share < 1000.0 {
             format!("{share:.0}%")
         } else {

@@ -81,8 +81,10 @@ impl Page {
             }
         }
         if self.ran.rehearsals > 0 {
-            notes
-                .push(format!("{} changed nothing and stand in no figure.", counted(self.ran.rehearsals, "rehearsal")));
+            notes.push(format!(
+                "{} left out of all this, as nothing was changed.",
+                counted(self.ran.rehearsals, "rehearsal")
+            ));
         }
         let operators: Vec<&str> = self.ran.operators.iter().map(String::as_str).collect();
         if operators.iter().any(|operator| *operator != self.maintainer) {

@@ -76,7 +76,7 @@ pub(crate) fn bars(out: &mut String, bars: &[Ends], time: &Time) -> std::fmt::Re
     let step = width / wide;
     write!(
         out,
-        "<svg class=\"bars\" viewBox=\"0 0 {width} {BAR_HEIGHT}\" role=\"img\" aria-label=\"Runs by how they ended, {most} at \
+        "<svg class=\"bars\" viewBox=\"0 0 {width} {BAR_HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Runs by how they ended, {most} at \
          most\">"
     )?;
     for (index, bar) in bars.iter().enumerate() {
@@ -99,8 +99,16 @@ pub(crate) fn bars(out: &mut String, bars: &[Ends], time: &Time) -> std::fmt::Re
         }
         out.push_str("</g>");
     }
-    out.push_str("</svg>");
-    Ok(())
+    let bar = match time.bar() {
+        period::HOUR => "hour".into(),
+        period::DAY => "day".into(),
+        length => format!("{} days", length / period::DAY),
+    };
+    let (first, last) = (period::moment(time.begin(0)), period::moment(time.until));
+    writeln!(
+        out,
+        "</svg>\n<p class=\"axis quiet\"><span>{first}</span><span>runs in each {bar}</span><span>{last}</span></p>"
+    )
 }
 
 /// How a task's newest runs ended, one by one.
