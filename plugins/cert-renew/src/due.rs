@@ -63,7 +63,7 @@ mod tests {
         };
         let whole = |days: i64| Installed::Whole(ends(days));
         let torn = Installed::Broken(Flaw::new("key does not match", ""), None);
-        for (case, installed, kept, issued, acceptable, expected) in [
+        for (case, installed, kept, issued, acceptable, expected) in vec![
             ("good for long", whole(60), None, Some(ends(60)), false, Work::Nothing),
             ("good for long, nothing issued", whole(60), None, None, false, Work::Nothing),
             ("ends soon", whole(30), None, Some(ends(30)), false, Work::Renew),

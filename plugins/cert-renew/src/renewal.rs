@@ -107,7 +107,12 @@ impl Renewal<'_> {
         match (work, kept) {
             (Work::PutBack, Some(old)) => {
                 let back = self.back(old).await;
-                Ok(Ended::with(back.then_some(old), "the old pair was put back"))
+                let summary = match (back, rehearsing()) {
+                    (true, true) => "would put the old pair back",
+                    (true, false) => "the old pair was put back",
+                    (false, _) => "putting the old pair back failed",
+                };
+                Ok(Ended::with(back.then_some(old), summary))
             }
             (Work::Install, kept) => self.install(installed, kept, issued).await,
             (Work::Renew, kept) => {
@@ -117,7 +122,7 @@ impl Renewal<'_> {
                 }
                 let issued = self.issued.issued().await?;
                 if rehearsing() {
-                    return self.rehearse(pair, issued.ok()).await;
+                    return self.rehearse(pair, issued.ok(), "have a certificate issued, check it, copy it").await;
                 }
                 if let (Some(old), Ok(new)) = (pair, &issued)
                     && old.is(new)
@@ -153,7 +158,7 @@ impl Renewal<'_> {
         let left = old.leaf.not_after - self.settings.now;
         let until = date(old.leaf.not_after);
         let finding = if left < CRITICAL_DAYS * DAY { Finding::critical } else { Finding::warning };
-        finding(&*self.issued.certificate, "not renewed")
+        finding(&self.issued.certificate, "not renewed")
             .detail(format!("the program succeeded, and the certificate is still the one that ends on {until}"))
             .remedy("look into the program's own log, and whether it renews as early as renew-before says")
             .report();
@@ -189,7 +194,8 @@ impl Renewal<'_> {
         };
         let old = kept.or(installed.pair());
         if rehearsing() {
-            return self.rehearse(old, Some(issued)).await;
+            let what = format!("copy `{}`, valid until {},", issued.leaf.name, date(issued.leaf.not_after));
+            return self.rehearse(old, Some(issued), &what).await;
         }
         let before = self.server.look(&issued.leaf).await.or_else(|trouble| trouble.stopped().map(|_| vec![]))?;
         let trusted = Server::trusted(&before);
@@ -218,6 +224,14 @@ impl Renewal<'_> {
         progress(0, None, "copying certificate and key");
         self.installed.put(pair).await?;
         self.server.restart().await?;
+        self.proves(pair, trusted).await
+    }
+
+    /// A rehearsal changed nothing that could be seen.
+    async fn proves(&self, pair: &Pair, trusted: &BTreeSet<String>) -> Result<(), Trouble> {
+        if rehearsing() {
+            return Ok(());
+        }
         progress(0, None, "looking whether it is served");
         self.server.proves(&pair.leaf, trusted).await
     }
@@ -268,7 +282,8 @@ impl Renewal<'_> {
         match self.serve(old, &BTreeSet::new()).await {
             Ok(()) => {
                 let detail = format!("`{}`, valid until {}", old.leaf.name, date(old.leaf.not_after));
-                Finding::warning(&self.installed.certificate, "the old pair was put back").detail(detail).report();
+                let title = if rehearsing() { "the old pair would be put back" } else { "the old pair was put back" };
+                Finding::warning(&self.installed.certificate, title).detail(detail).report();
                 self.forget().await.is_ok()
             }
             Err(trouble) => {
@@ -290,7 +305,7 @@ impl Renewal<'_> {
         if !presented {
             let proof = async {
                 self.server.restart().await?;
-                if rehearsing() { Ok(()) } else { self.server.proves(&pair.leaf, &BTreeSet::new()).await }
+                self.proves(pair, &BTreeSet::new()).await
             };
             if let Err(trouble) = proof.await {
                 // An old pair that is the same is no way back.
@@ -319,8 +334,8 @@ impl Renewal<'_> {
         }
     }
 
-    /// Lists what would be done. What would be issued is not known: what is there stands for it.
-    async fn rehearse(&self, old: Option<&Pair>, issued: Option<Pair>) -> Result<Ended> {
+    /// Lists what would be done. Where what would be issued is not known, what is there stands for it.
+    async fn rehearse(&self, old: Option<&Pair>, issued: Option<Pair>, what: &str) -> Result<Ended> {
         let steps = async {
             if let Some(old) = old {
                 self.installed.keep(old).await?;
@@ -335,9 +350,6 @@ impl Renewal<'_> {
             let reason = trouble.stopped()?;
             Finding::critical(&self.installed.certificate, "would fail").detail(reason).report();
         }
-        Ok(Ended::with(
-            old.or(issued.as_ref()),
-            "would have it issued if it is due, check it, copy both files, restart and look",
-        ))
+        Ok(Ended::with(old.or(issued.as_ref()), format!("would {what} with its key, restart and look")))
     }
 }

@@ -22,7 +22,7 @@ const STEADY: u32 = 3;
 pub(crate) struct Server {
     slot: &'static tls::Slot,
     endpoints: Vec<Endpoint>,
-    server_name: Option<String>,
+    sni: Option<String>,
     engine: Option<Daemon>,
     containers: Vec<String>,
     grace: u32,
@@ -43,7 +43,7 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) fn open(
-        (slot, server_name): (&'static tls::Slot, Option<&String>),
+        (slot, sni): (&'static tls::Slot, Option<&String>),
         (engine, containers): (&docker::Slot, &[String]),
         (grace, settle): (Duration, Duration),
     ) -> Result<Self> {
@@ -68,7 +68,7 @@ impl Server {
         Ok(Self {
             slot,
             endpoints,
-            server_name: server_name.cloned(),
+            sni: sni.cloned(),
             engine,
             containers: containers.to_vec(),
             grace: u32::try_from(grace.as_secs()).unwrap_or(u32::MAX),
@@ -108,7 +108,7 @@ impl Server {
     pub(crate) async fn look(&self, expected: &Certificate) -> Result<Vec<Answer>, Trouble> {
         let mut answers = Vec::new();
         for endpoint in &self.endpoints {
-            let seen = self.slot.handshake(endpoint, self.server_name.as_deref()).await;
+            let seen = self.slot.handshake(endpoint, self.sni.as_deref()).await;
             let seen = match seen.map_err(Trouble::from) {
                 Ok(seen) => Ok(seen),
                 Err(Trouble::Broken(message)) => Err(message),

@@ -74,6 +74,8 @@ fn a_rehearsal_lists_all_that_would_be_done_and_does_none_of_it() {
         let output = world.quiet(world.host("plan", &["--tls", &world.endpoint(port)]).run()).expect_code(0);
         assert_eq!(world.all(), before);
         let report = output.report();
+        let would = "would have a certificate issued, check it, copy it with its key, restart and look";
+        assert!(days == 60 || summary(&report) == would, "{report:#}");
         let effects = report["effects"].as_array().unwrap().iter().filter(|effect| effect["decision"] == "rehearse");
         let targets: Vec<_> = effects.map(|effect| effect["target"].as_str().unwrap().to_owned()).collect();
         if days == 60 {

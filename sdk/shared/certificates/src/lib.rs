@@ -13,7 +13,6 @@ pub use certificate::Certificate;
 
 /// A certificate of the directory `fixtures`.
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 fn fixture(name: &str) -> Certificate {
     let path = format!("{}/fixtures/{name}.pem", env!("CARGO_MANIFEST_DIR"));
     let contents = container::read(&std::fs::read(path).unwrap(), &[]);
