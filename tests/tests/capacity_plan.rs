@@ -14,8 +14,18 @@ use taskhost_tests::{Host, host};
 
 const GIB: f64 = 1_073_741_824.0;
 
+/// A minute of the day that was so many days ago, in UTC: days are what trends are made of.
 fn ago(days: u32) -> Timestamp {
-    Timestamp::now() - SignedDuration::from_hours(i64::from(days) * 24)
+    let now = Timestamp::now();
+    now - SignedDuration::from_secs(now.as_second() % 86_400) - SignedDuration::from_hours(i64::from(days) * 24)
+}
+
+/// No test lasts over the border of a day.
+fn off_midnight() {
+    let second = Timestamp::now().as_second() % 86_400;
+    if !(5..86_400 - 60).contains(&second) {
+        std::thread::sleep(Duration::from_secs(70));
+    }
 }
 
 fn upper(high: f64) -> Bounds {
@@ -28,6 +38,7 @@ fn percent(name: &str, subject: &str, value: f64) -> Metric {
 
 /// Eighty days of a system of which the database will be full in 25 days, and one disk in 81.
 async fn past(directory: &Path) -> PathBuf {
+    off_midnight();
     let file = directory.join("history.db");
     let past = Past::new(&file.display().to_string(), Some("shop"));
     for day in (0..80_u32).rev() {
@@ -178,6 +189,7 @@ async fn only_what_is_granted_is_seen_and_nothing_is_changed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_samples_of_a_series_are_looked_at_in_no_time() {
+    off_midnight();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("history.db");
     let past = Past::new(&file.display().to_string(), None);

@@ -96,6 +96,11 @@ impl World {
     }
 }
 
+/// The day of the run.
+fn today(report: &Value) -> String {
+    report["run"]["started"].as_str().unwrap()[..10].to_owned()
+}
+
 fn value(report: &Value, name: &str) -> f64 {
     let metrics = report["metrics"].as_array().unwrap();
     metrics.iter().find(|metric| metric["name"] == name).and_then(|metric| metric["value"].as_f64()).unwrap()
@@ -105,8 +110,7 @@ fn value(report: &Value, name: &str) -> f64 {
 async fn a_week_is_one_page_in_the_sections_of_the_template() {
     let world = World::new().await;
     let report = world.report("run", "").args(["maintainer=ops"]).run().expect_code(0).report();
-    let today = &Timestamp::now().to_string()[..10];
-    let names = ["html", "md"].map(|ending| format!("maintenance-weekly-{today}.{ending}"));
+    let names = ["html", "md"].map(|ending| format!("maintenance-weekly-{}.{ending}", today(&report)));
     assert_eq!(world.pages(), names);
     assert_eq!(
         report["summary"],
@@ -185,7 +189,7 @@ async fn the_period_the_form_and_the_tasks_are_the_operator_s() {
     let world = World::new().await;
     let all = world.report("run", "").args(["since=30d", "form=markdown"]).run().expect_code(0).report();
     assert!(all["summary"].as_str().unwrap().starts_with("28 runs of 2 tasks"), "{all:#}");
-    assert_eq!(world.pages(), [format!("maintenance-on-demand-{}.md", &Timestamp::now().to_string()[..10])]);
+    assert_eq!(world.pages(), [format!("maintenance-on-demand-{}.md", today(&all))]);
     assert!(!world.page("md").contains("period before"), "there is none");
     let day = world.report("run", "").args(["period=daily", "tasks=key-*"]).run().expect_code(0).report();
     assert!(day["summary"].as_str().unwrap().starts_with("1 run of 1 task: 1 ok; 0 issues open"), "{day:#}");
@@ -218,4 +222,32 @@ async fn a_rehearsal_writes_nothing_and_what_is_not_granted_is_said() {
     let broken = world.report("run", "").run().expect_code(3).report();
     assert_eq!(broken["run"]["outcome"], "unavailable", "{broken:#}");
     assert!(world.pages().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_that_is_huge_is_still_one_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let (history, reports) = (directory.path().join("history.db"), directory.path().join("reports"));
+    std::fs::create_dir(&reports).unwrap();
+    let past = Past::new(&history.display().to_string(), None);
+    let mut run = at("often", ago(3), Outcome::Critical);
+    for number in 0..1_000 {
+        let mut found = finding(Severity::Critical, &format!("subject {number}"), "is long");
+        found.detail = "<é".repeat(2_000);
+        run.findings.push(found);
+        run.next_actions.push(next_action(&"do it ".repeat(100)));
+    }
+    run.metrics.extend((0..10_000).map(|number| metric("bytes", None, f64::from(number % 997), Unit::Bytes)));
+    past.add(None, run).await;
+    past.close().await;
+    let slots = [format!("past={}", history.display()), format!("reports={},write", reports.display())];
+    let host = host().args(["run", "maintenance-report", "--format=json", "metrics=bytes"]);
+    let output = host.args(["--history", &slots[0], "--files", &slots[1]]).run().expect_code(0);
+    let report = output.report();
+    assert!((value(&report, "issues_open") - 1_000.0).abs() < f64::EPSILON, "{report:#}");
+    for entry in std::fs::read_dir(reports).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(text.contains("and 800 more") && text.len() < 4 << 20, "{} bytes", text.len());
+        assert_eq!(text.matches("is long").count(), 200);
+    }
 }
