@@ -18,3 +18,13 @@ fn fixture(name: &str) -> certificates::Certificate {
     let contents = certificates::container::read(&bytes(&format!("{name}.pem")), &[]);
     contents.certificates.into_iter().next().unwrap()
 }
+
+/// The cases read nothing outside of the plugin's directory.
+#[test]
+fn the_fixtures_of_the_cases_are_those_of_the_crate() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes(name), "{name}: make.sh there copies it");
+    }
+}
