@@ -124,7 +124,7 @@ impl Command {
             }
         });
         let started = wit::run(self.slot.into(), self.template, self.arguments, input).await?;
-        Ok(started.map(|(output, ended)| Running { output, ended: Ending(ended) }))
+        Ok(started.map(|(output, ended)| Running { output, read: false, ended: Ending(ended) }))
     }
 
     /// Runs it to its end: what it wrote, when that are at most `limit` bytes, and how it ended. None in a rehearsal,
@@ -179,20 +179,28 @@ impl std::fmt::Debug for Command {
 /// A program at work. Dropping it before its output is read to the end ends the program.
 pub struct Running {
     output: StreamReader<u8>,
+    /// Whether its output was read to the end: to read on would be a trap.
+    read: bool,
     ended: Ending,
 }
 
 impl Running {
-    /// The next bytes of its output, in a buffer that is used again; none when there are no more.
+    /// The next bytes of its output, in a buffer that is used again; none when there are no more, however often it is
+    /// asked.
     pub async fn next(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
+        if self.read {
+            return None;
+        }
         buffer.clear();
         buffer.reserve(CHUNK);
         loop {
             let (result, read) = self.output.read(buffer).await;
+            // The last bytes may come with the end.
+            self.read = !matches!(result, StreamResult::Complete(_));
             if !read.is_empty() {
                 return Some(read);
             }
-            if !matches!(result, StreamResult::Complete(_)) {
+            if self.read {
                 return None;
             }
             buffer = read;

@@ -64,6 +64,20 @@ impl Slot {
     }
 }
 
+/// As it is granted: `example.org:443`, `smtp://mail.example.org:25`, `[::1]:443`.
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = match self.starttls {
+            Starttls::None => "",
+            Starttls::Smtp => "smtp://",
+            Starttls::Imap => "imap://",
+            Starttls::Postgres => "postgres://",
+        };
+        let (host, port) = (&self.host, self.port);
+        if host.contains(':') { write!(f, "{scheme}[{host}]:{port}") } else { write!(f, "{scheme}{host}:{port}") }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match &error {
@@ -92,6 +106,17 @@ pub fn message(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_is_shown_as_it_is_granted() {
+        for (host, starttls, shown) in [
+            ("example.org", Starttls::None, "example.org:443"),
+            ("::1", Starttls::None, "[::1]:443"),
+            ("example.org", Starttls::Postgres, "postgres://example.org:443"),
+        ] {
+            assert_eq!(Endpoint { host: host.into(), port: 443, starttls }.to_string(), shown);
+        }
+    }
 
     #[test]
     fn every_error_ends_the_run_in_its_outcome() {

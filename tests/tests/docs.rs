@@ -59,6 +59,11 @@ fn the_reference_bundle_is_one_and_its_page_names_every_task() {
         ("REFLEXION_OSV_URL", "https://api.osv.dev"),
         ("GRAFANA_API_KEY", "x"),
         ("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        ("PGHOST", "db.internal"),
+        ("PGPORT", "5432"),
+        ("PGUSER", "task"),
+        ("PGPASSWORD", "x"),
+        ("PGDATABASE", "reflexion"),
     ] {
         check = check.env(name, value);
     }

@@ -186,7 +186,7 @@ async fn what_is_not_bound_is_refused_and_what_cannot_be_read_is_said() {
     let unbound = host().arg("run").arg(fixture("history")).arg("script=runs 0").run().expect_code(3);
     assert!(unbound.stdout.contains("--history past=FILE|URL"), "{unbound}");
     let other = said(&asked(&file, "", "other runs 0\nother findings 0\nother series 0").run());
-    assert!(other.iter().all(|line| line.starts_with("refused: slot `other` is not bound; bind it with --history")));
+    assert!(other.iter().all(|line| line.starts_with("refused: slot `other` is not bound; add --history")));
 
     let precious = world.directory.path().join("precious.db");
     std::fs::write(&precious, "no database at all, and a text long enough to be read as the header of one").unwrap();
@@ -288,7 +288,7 @@ async fn in_a_bundle_its_path_is_counted_from_the_bundle() {
     let bundle = directory.path().join("bundle.toml");
     let text = format!(
         "name = \"shop\"\nhistory = \"history.db\"\n[connections.past]\nhistory = \"history.db\"\nbundle = \"shop\"\n\
-         [tasks.first]\nplugin = \"{0}\"\nparameters = {{ script = \"runs 0\" }}\ngrants.past = {{ connection = \"past\" }}\n\
+         [tasks.first]\nplugin = \"{0}\"\nparameters = {{ script = \"runs 0\\nticks 0\\nticks 0 *\" }}\ngrants.past = {{ connection = \"past\" }}\n\
          [tasks.second]\nplugin = \"{0}\"\nparameters = {{ script = \"runs 0\\nticks 0\" }}\nafter = [\"first\"]\n\
          grants.past = {{ history = \"history.db\", task = [\"fir*\"] }}\n\
          [[checklist]]\ntitle = \"Vendor review\"\nkind = \"quarterly\"\n",
@@ -303,6 +303,8 @@ async fn in_a_bundle_its_path_is_counted_from_the_bundle() {
         whole.pointer(&format!("/runs/{run}/findings/{line}/detail")).unwrap().as_str().unwrap().to_owned()
     };
     assert_eq!(answer(0, 0), "first ok ; second ok ");
+    assert!(answer(0, 1).contains("Vendor review"), "{}", answer(0, 1));
+    assert_eq!(answer(0, 2), answer(0, 1), "`*` is all, also what belongs to no task");
     assert_eq!((answer(1, 0), answer(1, 1)), ("first ok ; first ok ".into(), String::new()));
     let check = host().arg("check").arg(&bundle).run().expect_code(0);
     assert!(check.stdout.contains("all is well"), "{check}");

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use taskhost_tests::{Host, Output, cargo, host};
 
-const EVERYTHING: &str = "sql,files,tls,docker,redis,state";
+const EVERYTHING: &str = "sql,files,tls,docker,redis,state,http,command,system,history";
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()

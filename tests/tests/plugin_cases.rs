@@ -33,7 +33,16 @@ fn the_cases_beside_each_plugin_pass() {
             with_cases.push(name);
         }
     }
-    for name in ["cert-check", "file-cleanup", "redis-cleanup", "row-retention", "vacuum"] {
+    for name in [
+        "backup-create",
+        "backup-verify",
+        "cert-check",
+        "cert-renew",
+        "file-cleanup",
+        "redis-cleanup",
+        "row-retention",
+        "vacuum",
+    ] {
         assert!(with_cases.iter().any(|with| with == name), "{name} has no cases");
     }
 }

@@ -53,7 +53,8 @@ macro_rules! given {
             /// How much memory the plugin may use, such as `64MiB`.
             #[schemars(with = "Option<toml_value::Amount>")]
             pub(super) memory: Option<Size>,
-            /// Files of the case's own directory, by their paths. A slot is bound to a directory of it: `files = "logs"`.
+            /// Files of the case's own directory, by their paths. A slot is bound to a directory of it: `files = "logs"`,
+            /// or `command = "app"` for where programs run.
             #[serde(default)]
             #[schemars(with = "BTreeMap<String, FileSpec>")]
             pub(super) files: BTreeMap<String, Spanned<FileSpec>>,
@@ -77,6 +78,10 @@ macro_rules! given {
             #[serde(default)]
             #[schemars(with = "BTreeMap<String, BTreeMap<String, Answer>>")]
             pub(super) http: BTreeMap<String, Spanned<BTreeMap<String, Answer>>>,
+            /// Histories, by a name: the runs that each holds.
+            #[serde(default)]
+            #[schemars(with = "BTreeMap<String, History>")]
+            pub(super) history: BTreeMap<String, Spanned<History>>,
         }
     };
 }
@@ -257,6 +262,36 @@ short! {
     /// See [`AnswerTable`].
     Answer(AnswerTable), "a body, or a table with status, body and headers",
     text: |body| AnswerTable { body, ..AnswerTable::default() },
+}
+
+/// A history of the case's own, in a file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct History {
+    /// What it holds, the oldest first.
+    pub(super) runs: Vec<PastRun>,
+}
+
+/// A run that has ended.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PastRun {
+    /// The name of its task.
+    pub(super) task: String,
+    /// How long ago it began, such as `2d`.
+    #[schemars(with = "toml_value::Span")]
+    pub(super) age: Seconds,
+    /// How it ended; `ok` when absent.
+    pub(super) outcome: Option<crate::report::Outcome>,
+    /// What it said, or why it did not end well.
+    #[serde(default)]
+    pub(super) summary: String,
+    /// What it found; a warning where it is not said.
+    #[serde(default)]
+    pub(super) findings: Vec<Finding>,
+    /// Its metrics by name, or by `name(subject)`.
+    #[serde(default)]
+    pub(super) metrics: BTreeMap<String, f64>,
 }
 
 /// What is expected of a run. In texts `{NAME}` stands for a part of the world.

@@ -31,7 +31,7 @@ pub(crate) use run::{Order, run};
 pub(crate) use text::text;
 pub(crate) use verdict::{State, Verdict};
 
-use self::file::{Answer, Docker, Expect, FileTable, Tls, Words};
+use self::file::{Answer, Docker, Expect, FileTable, History, Tls, Words};
 use crate::capability::RoomWords;
 use crate::gate::{Budgets, Mode};
 
@@ -79,6 +79,7 @@ struct Plan {
     docker: BTreeMap<String, Docker>,
     tls: BTreeMap<String, Tls>,
     http: BTreeMap<String, BTreeMap<String, Answer>>,
+    history: BTreeMap<String, History>,
 }
 
 /// A database of the world.
@@ -102,7 +103,7 @@ enum Server {
 struct Grant {
     slot: String,
     room: &'static RoomWords,
-    /// Names of parts of the world; of files, a directory in it.
+    /// Names of parts of the world; of files and of programs, a directory in it.
     targets: Vec<String>,
     settings: toml::Table,
 }

@@ -147,6 +147,7 @@ impl Reader {
             .collect();
         plan.docker = cloned(merged(&common.docker, &case.docker));
         plan.tls = cloned(merged(&common.tls, &case.tls));
+        plan.history = cloned(merged(&common.history, &case.history));
         plan.http = cloned(merged(&common.http, &case.http));
         for (name, answers) in merged(&common.http, &case.http) {
             for (line, answer) in answers.get_ref() {
@@ -160,7 +161,8 @@ impl Reader {
         }
         let mut seen = BTreeSet::new();
         let names = databases.keys().chain(plan.redis.keys()).chain(plan.docker.keys());
-        for name in names.chain(plan.tls.keys()).chain(plan.http.keys()).cloned().collect::<Vec<_>>() {
+        let names = names.chain(plan.tls.keys()).chain(plan.http.keys()).chain(plan.history.keys());
+        for name in names.cloned().collect::<Vec<_>>() {
             let kebab = name.starts_with(|first: char| first.is_ascii_lowercase())
                 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
             if !kebab || name == "files" {
@@ -277,7 +279,7 @@ impl Reader {
 
     fn target(&mut self, slot: &str, room: &str, target: &str, parts: &Parts<'_>, place: &Range<usize>) {
         let known = match room {
-            "files" => {
+            "files" | "command" => {
                 if target != "." {
                     self.path(target, false, place);
                 }
@@ -290,6 +292,7 @@ impl Reader {
             "docker" => &parts.docker,
             "tls" => &parts.tls,
             "http" => &parts.http,
+            "history" => &parts.history,
             // It is no part of a world; the target is taken as it is written.
             _ => return,
         };
@@ -379,6 +382,7 @@ struct Parts<'a> {
     docker: BTreeSet<&'a str>,
     tls: BTreeSet<&'a str>,
     http: BTreeSet<&'a str>,
+    history: BTreeSet<&'a str>,
 }
 
 impl<'a> Parts<'a> {
@@ -392,6 +396,7 @@ impl<'a> Parts<'a> {
             docker: names(&common.docker, &case.docker),
             tls: names(&common.tls, &case.tls),
             http: names(&common.http, &case.http),
+            history: names(&common.history, &case.history),
         }
     }
 }

@@ -64,14 +64,19 @@ impl SlotName<'_> {
         }
     }
 
-    /// What binds it to `target`, with words of access: ``add --files logs=DIRECTORY,write``.
-    pub fn bind(self, target: &str, words: &[&str]) -> String {
+    /// What binds it to `target`, with words of access and settings, each written `WORD` or `KEY=VALUE`:
+    /// ``add --files logs=DIRECTORY,write``.
+    pub fn bind(self, target: &str, what: &[&str]) -> String {
         let Self { room, name, written } = self;
         match written {
-            Written::Flags => format!("add --{room} {name}={}{}", comma_out(target), appended(words)),
+            Written::Flags => format!("add --{room} {name}={}{}", comma_out(target), appended(what)),
             Written::Task(task) => {
-                let access = if words.is_empty() { String::new() } else { format!(", access = [{}]", quoted(words)) };
-                format!("add {name} = {{ {room} = {}{access} }} to tasks.{task}.grants", text(target))
+                let (words, mut settings) = told_apart(what);
+                settings.insert(0, format!("{room} = {}", text(target)));
+                if !words.is_empty() {
+                    settings.push(format!("access = [{}]", quoted(&words)));
+                }
+                format!("add {name} = {{ {} }} to tasks.{task}.grants", settings.join(", "))
             }
         }
     }
@@ -92,12 +97,7 @@ impl SlotName<'_> {
         if *self.written == Written::Flags {
             return format!("add `{}` to {place}", appended(what));
         }
-        let words: Vec<&str> = what.iter().filter(|one| !one.contains('=')).copied().collect();
-        let settings: Vec<String> = what
-            .iter()
-            .filter_map(|one| one.split_once('='))
-            .map(|(key, value)| format!("{key} = {}", text(value)))
-            .collect();
+        let (words, settings) = told_apart(what);
         let mut parts = Vec::new();
         if !words.is_empty() {
             parts.push(format!("{} to {place}.access", quoted(&words)));
@@ -131,6 +131,13 @@ fn comma_out(part: &str) -> String {
 
 fn appended(parts: &[&str]) -> String {
     parts.iter().map(|part| format!(",{}", comma_out(part))).collect()
+}
+
+/// Words of access, and settings as TOML has them.
+fn told_apart<'a>(what: &[&'a str]) -> (Vec<&'a str>, Vec<String>) {
+    let words = what.iter().filter(|one| !one.contains('=')).copied().collect();
+    let settings = what.iter().filter_map(|one| one.split_once('='));
+    (words, settings.map(|(key, value)| format!("{key} = {}", text(value))).collect())
 }
 
 /// As TOML has it.
@@ -168,6 +175,11 @@ mod tests {
                 both(|slot| slot.bind("a,b", &["write", "delete"])),
                 "add --files logs=a%2Cb,write,delete",
                 "add logs = { files = \"a,b\", access = [\"write\", \"delete\"] } to tasks.clean.grants",
+            ),
+            (
+                both(|slot| slot.bind("DIRECTORY", &["run", "templates=FILE"])),
+                "add --files logs=DIRECTORY,run,templates=FILE",
+                "add logs = { files = \"DIRECTORY\", templates = \"FILE\", access = [\"run\"] } to tasks.clean.grants",
             ),
             (
                 both(|slot| slot.bind_also("h:1")),

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use backup_files::{MARIADB_TABLES, POSTGRES_TABLES, SQLITE_TABLES, table_label};
 use taskhost_sdk::prelude::*;
 use taskhost_sdk::sql::{Database, Dialect, Error, Row, identifier_for};
 
-const POSTGRES_TABLES: &str = include_str!("catalog/postgres-tables.sql");
 const POSTGRES_KEYS: &str = include_str!("catalog/postgres-unchecked-keys.sql");
 const POSTGRES_OBJECTS: &str = include_str!("catalog/postgres-objects.sql");
-const MARIADB_TABLES: &str = include_str!("catalog/mariadb-tables.sql");
 const MARIADB_KEYS: &str = include_str!("catalog/mariadb-keys.sql");
 const MARIADB_OBJECTS: &str = include_str!("catalog/mariadb-objects.sql");
-const SQLITE_TABLES: &str = include_str!("catalog/sqlite-tables.sql");
 const SQLITE_KEYS: &str = "select f.\"table\" as child, f.parent as parent, count(*) as orphans \
                            from pragma_foreign_key_check f group by f.\"table\", f.parent";
 const SQLITE_OBJECTS: &str = include_str!("catalog/sqlite-objects.sql");
@@ -43,7 +41,7 @@ pub(crate) struct Table {
 impl Table {
     /// `schema.table` for PostgreSQL, else `table`.
     pub(crate) fn label(&self) -> String {
-        self.schema.as_ref().map_or_else(|| self.name.clone(), |schema| format!("{schema}.{}", self.name))
+        table_label(self.schema.as_deref(), &self.name)
     }
 
     fn quoted(&self, dialect: Dialect) -> String {

@@ -1,9 +1,11 @@
 //! The checks of one certificate, one chain, one endpoint. Pure: the time is passed in.
 
-use crate::certificate::{Certificate, Key, SignatureHash};
-use crate::chain::{self, Fault, Shape};
-use crate::finding::{Finding, Severity, date, described, numbered, span};
-use crate::name;
+use certificates::certificate::{Certificate, Key, SignatureHash};
+use certificates::chain::{self, Fault, Shape};
+use certificates::name;
+use certificates::words::{date, described, span};
+
+use crate::finding::{Finding, Severity, numbered};
 
 /// What the operator set.
 #[derive(Clone, Debug, PartialEq, Eq)]

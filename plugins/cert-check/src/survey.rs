@@ -3,12 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use certificates::Certificate;
+use certificates::container::{Contents, Problem};
+use certificates::words::date;
 use taskhost_sdk::words::counted;
 
-use crate::certificate::Certificate;
 use crate::checks::{self, DAY, Open, Settings};
-use crate::container::{Contents, Problem};
-use crate::finding::{Finding, Severity, date};
+use crate::finding::{Finding, Severity};
 
 /// How long a certificate is valid yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +99,7 @@ impl Survey {
         );
         findings.extend(verdict.findings);
         self.open.extend(verdict.open);
-        if let Some(leaf) = crate::chain::leaf(&certificates) {
+        if let Some(leaf) = certificates::chain::leaf(&certificates) {
             if !keys.is_empty() && !keys.contains(&leaf.public_key) {
                 findings.push(key_mismatch(path, &leaf.name, "in the same file"));
             }
@@ -334,12 +335,10 @@ fn key_mismatch(path: &str, name: &str, place: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::container::read;
+    use certificates::container::read;
 
-    fn bytes(name: &str) -> Vec<u8> {
-        std::fs::read(format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-    }
+    use super::*;
+    use crate::bytes;
 
     /// The titles with their subjects of all findings on `files`, each a path with the fixtures put together in it.
     fn survey(files: &[(&str, &[&str])], adjust: impl FnOnce(&mut Settings)) -> Vec<(String, &'static str)> {

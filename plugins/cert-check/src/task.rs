@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use certificates::container;
+use certificates::words::date;
 use taskhost_sdk::files::{Directory, Filter, Kind};
 use taskhost_sdk::prelude::*;
 use taskhost_sdk::report::{self, next_action_on};
-use taskhost_sdk::tls::{Endpoint, Starttls};
+use taskhost_sdk::tls::Endpoint;
 
 use crate::checks::{DAY, Settings};
-use crate::container;
-use crate::finding::{self, date};
+use crate::finding;
 use crate::survey::{Survey, has_extension, list, password_file};
 
 const CERTS: files::Slot = files::Slot::new(
@@ -166,7 +167,7 @@ async fn check_endpoints(endpoints: &[Endpoint], host_name: Option<&str>, survey
     // All at once: one that does not answer holds up no other.
     let handshakes = endpoints.iter().map(|endpoint| ENDPOINTS.handshake(endpoint, name(endpoint)));
     for (endpoint, handshake) in endpoints.iter().zip(futures::future::join_all(handshakes).await) {
-        let subject = subject(endpoint);
+        let subject = endpoint.to_string();
         match handshake {
             Ok(seen) => {
                 let host = name(endpoint).unwrap_or(&endpoint.host);
@@ -183,17 +184,6 @@ async fn check_endpoints(endpoints: &[Endpoint], host_name: Option<&str>, survey
         }
     }
     Ok(())
-}
-
-fn subject(endpoint: &Endpoint) -> String {
-    let scheme = match endpoint.starttls {
-        Starttls::None => "",
-        Starttls::Smtp => "smtp://",
-        Starttls::Imap => "imap://",
-        Starttls::Postgres => "postgres://",
-    };
-    let (host, port) = (&endpoint.host, endpoint.port);
-    if host.contains(':') { format!("{scheme}[{host}]:{port}") } else { format!("{scheme}{host}:{port}") }
 }
 
 fn tell(findings: Vec<finding::Finding>) {

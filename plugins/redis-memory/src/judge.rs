@@ -9,7 +9,7 @@ use taskhost_sdk::report::Severity;
 use taskhost_sdk::words::{count, size, span};
 
 use crate::figures::{Figures, Holder};
-use crate::state::Snapshot;
+use crate::snapshot::Snapshot;
 
 pub(crate) use fragmentation::ratio;
 

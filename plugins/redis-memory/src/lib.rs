@@ -1,30 +1,28 @@
 //! Looks at where a Redis or Valkey server's memory is, how near it is to its limit, and what changed since the last run.
 //!
-//! It reads INFO and CLIENT LIST, and nothing of any key. It must never change the server, nor overwrite a file that is
-//! not its own.
+//! It reads INFO and CLIENT LIST, and nothing of any key. It must never change the server.
 
 mod figures;
 mod judge;
-mod state;
+mod snapshot;
 
 use std::time::SystemTime;
 
-use taskhost_sdk::files::Directory;
 use taskhost_sdk::prelude::*;
 use taskhost_sdk::report::{Severity, next_action_on};
 use taskhost_sdk::words::size;
 
 use figures::{Figures, Holder};
 use judge::{Limits, percent, ratio};
-use state::Snapshot;
+use snapshot::Snapshot;
 
 const CACHE: redis::Slot = redis::Slot::new("cache", "its figures and its list of clients are read").read();
 
-const STATE: files::Slot =
-    files::Slot::new("state", "keeps a few figures from run to run, to tell jumps").write().optional();
+const MEMORY: state::Slot =
+    state::Slot::new("memory", "keeps a few figures from run to run, to tell jumps").write().optional();
 
-/// Nothing larger is a file of figures.
-const STATE_LIMIT: u64 = 4 << 10;
+/// The key of the last run's figures.
+const FIGURES: &str = "figures";
 
 #[derive(Parameters)]
 struct Options {
@@ -52,30 +50,19 @@ struct Options {
     /// A warning when so many keys are evicted an hour.
     #[parameter(default = 1000, min = 1)]
     evictions_per_hour: u64,
-    /// A warning when used memory changed by so much since the last run, in per cent; needs the slot `state`.
+    /// A warning when used memory changed by so much since the last run, in per cent; needs the slot `memory`.
     #[parameter(default = 50, min = 1, max = 10_000)]
     jump_percent: u32,
-    /// A warning when it will be full within this time at the rate since the last run; needs the slot `state`.
+    /// A warning when it will be full within this time at the rate since the last run; needs the slot `memory`.
     #[parameter(default = "1d")]
     full_within: Duration,
-    /// The file in the slot `state`: one for each server.
-    #[parameter(default = "redis-memory.state")]
-    state_file: String,
 }
 
-#[task(summary = "says where the memory is, how near the limit, and what changed", slots = [CACHE, STATE])]
+#[task(summary = "says where the memory is, how near the limit, and what changed", slots = [CACHE, MEMORY])]
 async fn redis_memory(options: Options) -> Result<String> {
     let limits = limits(&options)?;
     let cache = CACHE.open()?;
-    let directory = match STATE.open() {
-        Ok(directory) => Some(directory),
-        Err(files::Error::Refused(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let previous = match &directory {
-        Some(directory) => read_state(directory, &options.state_file).await?,
-        None => None,
-    };
+    let (remembers, previous) = recall().await?;
     let info = cache.information(&[]).await?;
     let figures = Figures::new(&info).ok_or_else(|| Failure::new("INFO does not say how much memory is used"))?;
     let holders = holders(&cache).await?;
@@ -90,12 +77,9 @@ async fn redis_memory(options: Options) -> Result<String> {
         }
         finding.report();
     }
-    if let Some(directory) = directory {
+    if remembers {
         let text = Snapshot::of(&figures, now).write();
-        directory
-            .replace(&options.state_file, text.into_bytes())
-            .await
-            .context("keeping the figures in slot `state`")?;
+        MEMORY.put(FIGURES, text).await.context("keeping the figures in slot `memory`")?;
     }
     Ok(summary(&figures, bad))
 }
@@ -121,13 +105,15 @@ fn limits(options: &Options) -> Result<Limits> {
     })
 }
 
-async fn read_state(directory: &Directory, file: &str) -> Result<Option<Snapshot>> {
-    match directory.read_text(file, STATE_LIMIT).await {
-        Ok(text) => Snapshot::read(&text).map(Some).ok_or_else(|| {
-            Failure::new(format!("`{file}` in slot `state` is not of redis-memory; name another with state-file=..."))
-        }),
-        Err(files::Error::NotFound(_)) => Ok(None),
-        Err(error) => Err(error).context(format!("reading `{file}` in slot `state`")),
+/// Whether there is a place to remember in, and what the last run left there. What another version left in another form is
+/// nothing.
+async fn recall() -> Result<(bool, Option<Snapshot>)> {
+    match MEMORY.get(FIGURES).await {
+        Ok(Some(state::Entry { value: state::Value::Text(text), .. })) => Ok((true, Snapshot::read(&text))),
+        Ok(_) => Ok((true, None)),
+        // An optional slot that is not bound.
+        Err(state::Error::Refused(_)) => Ok((false, None)),
+        Err(error) => Err(error).context("recalling the figures from slot `memory`"),
     }
 }
 

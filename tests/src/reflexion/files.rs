@@ -123,7 +123,7 @@ fn backups(backups: &Path, dump: &[u8]) {
     };
     for night in (1..=NIGHTS).chain([100, 130]) {
         let at = OffsetDateTime::now_utc() - Duration::from_secs(night * DAY);
-        let stamp = format!("{:04}{:02}{:02}", at.year(), u8::from(at.month()), at.day());
+        let stamp = format!("{:04}{:02}{:02}T023000Z", at.year(), u8::from(at.month()), at.day());
         if night <= NIGHTS {
             let night = format!("-- night {night}\n");
             let dump = [dump, night.as_bytes()].concat();
@@ -140,7 +140,7 @@ fn secret(path: &Path, bytes: &[u8], at: OffsetDateTime) {
     file.set_modified(SystemTime::from(at)).expect("the file is ours");
 }
 
-/// The one that is served ends in 24 days; certbot has another.
+/// The one that is served ends in 24 days; certbot has another, and links to it.
 fn certificates(root: &Path) {
     let authority = Authority::root("Reflexion Root").and_then(|root| root.intermediate("Reflexion Signing"));
     let authority = authority.expect("certificates can be made");
@@ -149,11 +149,18 @@ fn certificates(root: &Path) {
     write(&root.join("ssl/fullchain.pem"), served_chain.as_bytes(), 66);
     write(&root.join("ssl/privkey.pem"), served.key.as_bytes(), 66);
     std::fs::set_permissions(root.join("ssl/privkey.pem"), std::fs::Permissions::from_mode(0o600)).expect("ours");
-    let live = root.join("letsencrypt/live/reflexion.example.org");
-    std::fs::create_dir_all(&live).expect("a new directory");
+    let [live, archive] =
+        ["live", "archive"].map(|name| root.join("letsencrypt").join(name).join("reflexion.example.org"));
+    for directory in [&live, &archive] {
+        std::fs::create_dir_all(directory).expect("a new directory");
+    }
     let renewed = authority.leaf(&["reflexion.example.org"], -1, 89).expect("certificates can be made");
-    write(&live.join("fullchain.pem"), format!("{}{}", renewed.certificate, authority.pem()).as_bytes(), 1);
-    write(&live.join("privkey.pem"), renewed.key.as_bytes(), 1);
+    let renewed_chain = format!("{}{}", renewed.certificate, authority.pem());
+    for (name, text) in [("fullchain", &renewed_chain), ("privkey", &renewed.key)] {
+        write(&archive.join(format!("{name}2.pem")), text.as_bytes(), 1);
+        let target = format!("../../archive/reflexion.example.org/{name}2.pem");
+        std::os::unix::fs::symlink(target, live.join(format!("{name}.pem"))).expect("a new link");
+    }
 }
 
 /// What the runbook calls: they say what they would do, and leave a line in `scripts/done`.

@@ -53,7 +53,8 @@ impl World {
         engine.start("app", &["--label", PROJECT, "--memory=64m"], &image, &["/bin/busybox", "sleep", "3600"]);
 
         let stand_in = StandIn::start();
-        let prometheus = PrometheusServer::start(WATCHED, "groups: []", &[]);
+        let prometheus =
+            PrometheusServer::start(&WATCHED.replace("{application}", &stand_in.address()), "groups: []", &[]);
         let environment = vec![
             ("REFLEXION_DATABASE_URL", role.to_string()),
             ("REFLEXION_SCRATCH_URL", scratch.to_string()),
@@ -94,8 +95,13 @@ impl World {
     }
 }
 
-/// What Prometheus watches: itself.
-const WATCHED: &str = "global: { scrape_interval: 1s }\nscrape_configs:\n  - job_name: prometheus\n    static_configs: [{ targets: [\"{self}\"] }]\n";
+/// What Prometheus watches: itself, and the application.
+const WATCHED: &str = r#"
+global: { scrape_interval: 1s }
+scrape_configs:
+  - { job_name: prometheus, static_configs: [{ targets: ["{self}"] }] }
+  - { job_name: reflexion, static_configs: [{ targets: ["{application}"] }] }
+"#;
 
 /// A role that owns the tables and sees what others do, and is no superuser.
 const OWNER: [&str; 6] = [

@@ -38,6 +38,11 @@ impl StandIn {
     pub(super) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> String {
+        self.address.to_string()
+    }
 }
 
 impl Drop for StandIn {

@@ -74,6 +74,18 @@ fn what_is_no_file_of_cases_is_named_for_what_it_is() {
 }
 
 #[test]
+fn programs_run_in_a_directory_of_the_world_and_in_no_other() {
+    for directory in ["/", "/etc", "../app", ""] {
+        let cases = Cases::new(&format!(
+            "[[case]]\nname = \"a\"\nexpect = {{ outcome = \"ok\" }}\ngrants.dump = {{ command = \"{directory}\", \
+             template.x = {{ argv = [\"true\"] }} }}\n"
+        ));
+        let output = cases.on("backup-create").run().expect_code(3);
+        assert!(output.stderr.contains("is no path below the case's own directory"), "{directory}: {output}");
+    }
+}
+
+#[test]
 fn what_is_to_be_tested_must_be_there() {
     let cases = Cases::new("[[case]]\nname = \"a\"\nexpect = { outcome = \"ok\" }\n");
     for (arguments, expected) in [

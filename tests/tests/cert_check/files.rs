@@ -48,9 +48,9 @@ impl World {
     }
 }
 
-/// What `plugins/cert-check/fixtures/make.sh` made with OpenSSL; it is valid for a hundred years.
+/// What `sdk/shared/certificates/fixtures/make.sh` made with OpenSSL; it is valid for a hundred years.
 fn made_with_openssl(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/cert-check/fixtures").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/shared/certificates/fixtures").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -29,6 +29,21 @@ fn output_comes_whole_and_the_end_with_it() {
 }
 
 #[test]
+fn output_that_ended_stays_ended_however_often_it_is_asked_for() {
+    let world = World::new(
+        "[template.some]\nargv = ['printf', 'abc']\nimpact = 'observe'\n[template.none]\nargv = ['true']\nimpact = 'observe'\n",
+    );
+    let read = |name: &str| json!({"do": "run", "template": name, "read": "again"});
+    assert_eq!(
+        world.said("", &json!([read("some"), read("none")])),
+        [
+            "done: 3 bytes and 0 pieces after them, ended with code 0, success true, 3 bytes: |",
+            "done: 0 bytes and 0 pieces after them, ended with code 0, success true, 0 bytes: |",
+        ]
+    );
+}
+
+#[test]
 fn what_writes_faster_than_it_is_read_waits_in_little_memory() {
     let world = World::new("[template.flood]\nargv = ['./flood']\ntimeout = '2s'\nmax-output = '100GiB'\n")
         .script("flood", "yes | tee >(cat) > /dev/null 2>&1; exec cat /dev/zero");

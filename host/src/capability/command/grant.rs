@@ -17,7 +17,7 @@ use super::arguments::check_name;
 use super::environment::program_here;
 use super::template::Template;
 use crate::capability::Doubt;
-use crate::gate::{Impact, Refusal};
+use crate::gate::{Impact, Refusal, SlotName};
 
 /// What an operator bound to a slot. The default grants nothing.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -77,14 +77,14 @@ impl Grant {
     }
 
     /// Whether that access is granted.
-    pub(super) fn allows(&self, slot: &str, access: Access) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>, access: Access) -> Result<(), Refusal> {
         if self.access.contains(&access) {
             return Ok(());
         }
         Err(Refusal::NotGranted(if self.access.is_empty() {
-            format!("slot `{slot}` is not bound; bind it with --command {slot}=DIRECTORY,templates=FILE.toml")
+            format!("slot `{slot}` is not bound; {}", slot.bind("DIRECTORY", &["templates=FILE.toml"]))
         } else {
-            format!("slot `{slot}` does not grant {0}; add `,{0}` to --command {slot}=...", access.word())
+            format!("slot `{slot}` does not grant {}; {}", access.word(), slot.with(&[access.word()]))
         }))
     }
 
@@ -125,6 +125,7 @@ impl Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::Written;
 
     fn grant(text: &str) -> Grant {
         toml::from_str(text).unwrap()
@@ -133,11 +134,8 @@ mod tests {
     #[test]
     fn the_default_allows_nothing() {
         for access in [Access::Observe, Access::Run] {
-            let refusal = Grant::default().allows("deploy", access).unwrap_err().to_string();
-            assert_eq!(
-                refusal,
-                "slot `deploy` is not bound; bind it with --command deploy=DIRECTORY,templates=FILE.toml"
-            );
+            let refusal = Grant::default().allows(SlotName::flag("command", "deploy"), access).unwrap_err().to_string();
+            assert_eq!(refusal, "slot `deploy` is not bound; add --command deploy=DIRECTORY,templates=FILE.toml");
         }
         assert!(Grant::default().templates().is_empty());
         assert!(Grant::default().check().is_err());
@@ -147,12 +145,16 @@ mod tests {
     fn what_observes_comes_with_binding_and_the_rest_is_spelled() {
         let observes = grant("target = '/'\naccess = ['observe']\ntemplate.a.argv = ['true']");
         let runs = grant("target = '/'\naccess = ['observe', 'run']\ntemplate.a.argv = ['true']");
+        let slot = SlotName::flag("command", "s");
         for (impact, allowed) in [(Impact::Observe, true), (Impact::Change, false), (Impact::Destroy, false)] {
-            assert_eq!(observes.allows("s", Access::needed(impact)).is_ok(), allowed, "{impact:?}");
-            assert!(runs.allows("s", Access::needed(impact)).is_ok(), "{impact:?}");
+            assert_eq!(observes.allows(slot, Access::needed(impact)).is_ok(), allowed, "{impact:?}");
+            assert!(runs.allows(slot, Access::needed(impact)).is_ok(), "{impact:?}");
         }
-        let refusal = observes.allows("s", Access::Run).unwrap_err().to_string();
+        let refusal = observes.allows(slot, Access::Run).unwrap_err().to_string();
         assert_eq!(refusal, "slot `s` does not grant run; add `,run` to --command s=...");
+        let task = Written::Task("deploy-app".into());
+        let refusal = observes.allows(task.slot("command", "s"), Access::Run).unwrap_err().to_string();
+        assert_eq!(refusal, "slot `s` does not grant run; add \"run\" to tasks.deploy-app.grants.s.access");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Host for View<'_, State> {
 
     fn templates(&mut self, slot: String) -> Result<Vec<bindings::Template>, Error> {
         let grant = self.state.grants.get(&slot).cloned().unwrap_or_default();
-        let verdict = grant.allows(&slot, Access::Observe);
+        let verdict = grant.allows(self.state.gate.slot(Command::NAME, &slot), Access::Observe);
         let effect = Effect::new(Command::NAME, slot.as_str(), "templates", Impact::Observe, "");
         let mut permit = self.state.gate.enter(effect, verdict)?;
         let templates: Vec<bindings::Template> = grant
@@ -59,7 +59,9 @@ impl Host for View<'_, State> {
                         required: placeholder.required(),
                     })
                     .collect(),
-                granted: grant.allows(&slot, Access::needed(template.impact)).is_ok(),
+                granted: grant
+                    .allows(self.state.gate.slot(Command::NAME, &slot), Access::needed(template.impact))
+                    .is_ok(),
             })
             .collect();
         permit.rows(templates.len() as u64);
@@ -145,7 +147,7 @@ impl Call {
             Ok(chosen) => format!("{name}: {}", arguments::shown(chosen.words.iter().map(String::as_str))),
             Err(_) => name.into(),
         };
-        let verdict = self.grant.allows(&self.slot, Access::needed(impact));
+        let verdict = self.grant.allows(self.gate.slot(Command::NAME, &self.slot), Access::needed(impact));
         let effect = Effect::new(Command::NAME, Arc::clone(&self.slot), "run", impact, &target);
         let permit = self.gate.enter(effect, verdict)?;
         match filled {

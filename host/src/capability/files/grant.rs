@@ -19,6 +19,32 @@ pub struct Grant {
     include: GlobList,
     /// Not what one of these matches, nor what is below it.
     exclude: GlobList,
+    /// Of new files, less the host's umask; what replaces a file has the mode of that.
+    mode: FileMode,
+}
+
+/// Permission bits, written in octal digits: `0600`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct FileMode(u32);
+
+impl Default for FileMode {
+    fn default() -> Self {
+        Self(0o666)
+    }
+}
+
+impl TryFrom<String> for FileMode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = (3..=4).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        let bits =
+            u32::from_str_radix(&text, 8).ok().filter(|bits| digits && bits & !0o666 == 0 && bits & 0o600 == 0o600);
+        bits.map(Self).ok_or_else(|| {
+            format!("`{text}` is no mode of a file that its owner reads and writes and nobody runs; write it as 0600 or 0640")
+        })
+    }
 }
 
 /// What may be done.
@@ -73,6 +99,11 @@ impl Grant {
             return Err("there is no directory; write one like /var/log/app".into());
         }
         Ok(())
+    }
+
+    /// The mode of new files, less the umask.
+    pub(super) fn mode(&self) -> u32 {
+        self.mode.0
     }
 
     pub(super) fn target(&self) -> &Path {
@@ -168,6 +199,18 @@ mod tests {
 
     fn grant(text: &str) -> Grant {
         toml::from_str(&format!("target = \"/srv\"\n{text}")).unwrap()
+    }
+
+    #[test]
+    fn a_mode_is_that_of_a_plain_file_that_its_owner_writes() {
+        assert_eq!(grant("").mode(), 0o666);
+        for (text, bits) in [("0600", 0o600), ("640", 0o640), ("0666", 0o666)] {
+            assert_eq!(grant(&format!("mode = '{text}'")).mode(), bits);
+        }
+        for text in ["", "0700", "0400", "4600", "06000", "+600", "rw", "0x600", "0689"] {
+            let error = toml::from_str::<Grant>(&format!("mode = '{text}'")).unwrap_err();
+            assert!(error.message().contains("write it as 0600 or 0640"), "{text}: {error}");
+        }
     }
 
     #[test]

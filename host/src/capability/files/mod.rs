@@ -2,7 +2,7 @@
 //! touches anything that is not below it, whatever path is asked for and whatever happens to the tree meanwhile.
 //!
 //! Granted with `--files SLOT=DIRECTORY`, which grants reading; `,write` and `,delete` grant more, and `include=GLOB`
-//! and `exclude=GLOB` less (see [`Grant`]).
+//! and `exclude=GLOB` less; `mode=0600` makes new files private (see [`Grant`]).
 
 mod backend;
 mod error;

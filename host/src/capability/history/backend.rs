@@ -40,10 +40,15 @@ impl Readers {
     }
 }
 
+/// Whether a span is of all tasks, and of what belongs to none.
+pub(super) fn is_of_all(span: &wit::Span) -> bool {
+    span.tasks.is_empty() || span.tasks.iter().any(|glob| glob == "*")
+}
+
 /// What is asked for, as far as the grant goes.
 pub(super) async fn filter(reader: &Reader, grant: &Grant, span: &wit::Span, performed: bool) -> Result<Filter, Error> {
     let wanted = Globs::new(span.tasks.clone()).map_err(Error::Invalid)?;
-    let tasks = if grant.sees_all() && span.tasks.is_empty() {
+    let tasks = if grant.sees_all() && is_of_all(span) {
         None
     } else {
         let (seen, mut tasks) = (grant.tasks(), reader.tasks().await?);

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::capability::Secret;
 use crate::capability::binding::OneOrMany;
-use crate::gate::Refusal;
+use crate::gate::{Refusal, SlotName};
 use crate::history::Target;
 use crate::policy::glob::Globs;
 
@@ -51,22 +51,23 @@ impl Grant {
     }
 
     /// Whether it may be read.
-    pub(super) fn allows(&self, slot: &str) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, slot: SlotName<'_>) -> Result<(), Refusal> {
         if self.access.contains(&Access::Read) {
             return Ok(());
         }
-        Err(Refusal::NotGranted(format!("slot `{slot}` is not bound; bind it with --history {slot}=history.db")))
+        Err(Refusal::NotGranted(format!("slot `{slot}` is not bound; {}", slot.bind("history.db", &[]))))
     }
 
     /// Whether that task's runs may be seen.
-    pub(super) fn allows_task(&self, slot: &str, task: &str) -> Result<(), Refusal> {
+    pub(super) fn allows_task(&self, slot: SlotName<'_>, task: &str) -> Result<(), Refusal> {
         self.allows(slot)?;
         if self.sees(task) {
             return Ok(());
         }
         let task = crate::policy::text::clean_line(task, 128);
         Err(Refusal::NotGranted(format!(
-            "slot `{slot}` does not grant the runs of task `{task}`; add `,task={task}` to --history {slot}=..."
+            "slot `{slot}` does not grant the runs of task `{task}`; {}",
+            slot.with(&[&format!("task={task}")])
         )))
     }
 
@@ -99,12 +100,16 @@ mod tests {
         toml::from_str(text).unwrap()
     }
 
+    fn past() -> SlotName<'static> {
+        SlotName::flag("history", "past")
+    }
+
     #[test]
     fn the_default_allows_nothing() {
         let none = Grant::default();
-        for refusal in [none.allows("past"), none.allows_task("past", "vacuum")] {
+        for refusal in [none.allows(past()), none.allows_task(past(), "vacuum")] {
             let refusal = refusal.unwrap_err().to_string();
-            assert!(refusal.contains("bind it with --history past=history.db"), "{refusal}");
+            assert!(refusal.contains("add --history past=history.db"), "{refusal}");
         }
         assert!(none.check().is_err() && none.words().is_empty());
     }
@@ -122,10 +127,10 @@ mod tests {
             ("x/vacuum", false),
             ("../vacuum", false),
         ] {
-            assert!(all.allows_task("past", task).is_ok(), "{task}");
-            assert_eq!(some.allows_task("past", task).is_ok(), seen, "{task}");
+            assert!(all.allows_task(past(), task).is_ok(), "{task}");
+            assert_eq!(some.allows_task(past(), task).is_ok(), seen, "{task}");
         }
-        let refusal = some.allows_task("past", "secret").unwrap_err().to_string();
+        let refusal = some.allows_task(past(), "secret").unwrap_err().to_string();
         assert_eq!(
             refusal,
             "slot `past` does not grant the runs of task `secret`; add `,task=secret` to --history past=..."

@@ -82,7 +82,8 @@ impl Call {
     where
         Error: From<F>,
     {
-        let mut permit = self.enter(operation, &span.tasks.join(" "), self.grant.allows(&self.slot))?;
+        let mut permit =
+            self.enter(operation, &span.tasks.join(" "), self.grant.allows(self.gate.slot(History::NAME, &self.slot)))?;
         let answer = async {
             let (reader, _place) = self.reader().await?;
             let filter = backend::filter(&reader, &self.grant, &span, true).await?;
@@ -117,7 +118,8 @@ impl<T: Send + 'static> HostWithStore<T> for Data<History> {
     ) -> Result<Vec<Sample>, Error> {
         let call = Call::new(accessor, slot, &span, task.len() + metric.len() + length(subject.as_ref()))?;
         let target = format!("{task} {metric}");
-        let mut permit = call.enter("samples", &target, call.grant.allows_task(&call.slot, &task))?;
+        let mut permit =
+            call.enter("samples", &target, call.grant.allows_task(call.gate.slot(History::NAME, &call.slot), &task))?;
         let samples = async {
             let filter = backend::of_task(&call.grant, &span, task)?;
             let (reader, _place) = call.reader().await?;
@@ -132,7 +134,8 @@ impl<T: Send + 'static> HostWithStore<T> for Data<History> {
 
     async fn runs(accessor: &Accessor<T, Self>, slot: String, span: Span) -> Result<Runs, Error> {
         let call = Call::new(accessor, slot, &span, 0)?;
-        let permit = call.enter("runs", &span.tasks.join(" "), call.grant.allows(&call.slot))?;
+        let permit =
+            call.enter("runs", &span.tasks.join(" "), call.grant.allows(call.gate.slot(History::NAME, &call.slot)))?;
         let asked = async {
             let (reader, place) = call.reader().await?;
             let filter = backend::filter(&reader, &call.grant, &span, false).await?;
@@ -181,7 +184,7 @@ impl<T: Send + 'static> HostWithStore<T> for Data<History> {
 
     async fn ticks(accessor: &Accessor<T, Self>, slot: String, span: Span) -> Result<Vec<Tick>, Error> {
         let call = Call::new(accessor, slot, &span, 0)?;
-        let all = call.grant.sees_all() && span.tasks.is_empty();
+        let all = call.grant.sees_all() && backend::is_of_all(&span);
         let size = |tick: &Tick| tick.title.len() + length(tick.note.as_ref());
         let ask = async |reader: &Reader, filter: &Filter| if all { reader.ticks(filter).await } else { Ok(vec![]) };
         call.answer("ticks", span, ask, size).await

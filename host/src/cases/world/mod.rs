@@ -3,6 +3,7 @@
 //! not make.
 
 mod files;
+mod history;
 mod http;
 mod tls;
 
@@ -79,6 +80,9 @@ impl World {
         for (name, answers) in &case.plan.http {
             self.servers.insert(name.clone(), http::Server::start(answers.clone()).await?);
         }
+        for (name, past) in &case.plan.history {
+            history::make(&self.history(name), past).await.map_err(|trouble| named("history", name, trouble))?;
+        }
         for (name, database) in &case.plan.sql {
             self.database(name, database).await.map_err(|trouble| named("database", name, trouble))?;
         }
@@ -99,7 +103,7 @@ impl World {
         let files = case.plan.files.iter();
         files::make(&self.files(), &self.beside, files, |text| self.filled(text))?;
         for grant in &case.grants {
-            if let ("files", Some(directory)) = (grant.room.name, grant.targets.first()) {
+            if let ("files" | "command", Some(directory)) = (grant.room.name, grant.targets.first()) {
                 files::directory(&self.files(), directory)?;
             }
         }
@@ -173,8 +177,9 @@ impl World {
         }
         let gone = || Trouble(format!("the world has no {} `{target}`", grant.room.name));
         let target = match grant.room.name {
-            "files" => Secret::new(files::directory(&self.files(), target)?.display().to_string()),
+            "files" | "command" => Secret::new(files::directory(&self.files(), target)?.display().to_string()),
             "state" => Secret::new(self.directory.path().join(format!("{target}.state")).display().to_string()),
+            "history" => Secret::new(self.history(target).display().to_string()),
             "sql" => self.databases.get(target).ok_or_else(gone)?.target().clone(),
             "redis" => self.redis.get(target).ok_or_else(gone)?.target(),
             "docker" => {
@@ -295,6 +300,11 @@ impl World {
         files::open_up(&self.directory.path().join(FILES));
         left.extend(self.directory.close().err().map(|error| error.to_string()));
         left
+    }
+
+    /// The file of a history.
+    fn history(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.history"))
     }
 
     fn files(&self) -> PathBuf {

@@ -19,6 +19,10 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("docker", include_str!("template/docker.in")),
     ("redis", include_str!("template/redis.in")),
     ("state", include_str!("template/state.in")),
+    ("http", include_str!("template/http.in")),
+    ("command", include_str!("template/command.in")),
+    ("system", include_str!("template/system.in")),
+    ("history", include_str!("template/history.in")),
 ];
 
 /// Where a plugin is to live.
@@ -326,7 +330,8 @@ mod tests {
     fn an_unknown_capability_is_named() {
         assert_eq!(
             "file".parse::<Capability>().unwrap_err(),
-            "a plugin cannot be begun with `file` (did you mean `files`?); there are sql, files, tls, docker, redis, state"
+            "a plugin cannot be begun with `file` (did you mean `files`?); there are sql, files, tls, docker, redis, state, \
+             http, command, system, history"
         );
     }
 

@@ -6,8 +6,10 @@ mod form;
 mod manifest;
 mod marks;
 mod series;
+mod tables;
 
 pub use form::{Foreign, Form, PEEK, form};
 pub use manifest::{Manifest, manifest_paths};
 pub use marks::{Ending, MARKS, Maker, Marks};
 pub use series::{Made, made, series_of, shape, shrunk_from};
+pub use tables::{MARIADB_TABLES, POSTGRES_TABLES, SQLITE_TABLES, table_label};

@@ -55,7 +55,6 @@ impl Header {
         }
         let entry = match kind {
             b'L' | b'K' | b'x' | b'g' | b'X' => Entry::Extension(kind),
-            b'0' | 0 | b'7' if path.ends_with(b"/") => Entry::Member { kind: Kind::Directory, has_content: false },
             b'0' | 0 | b'7' => Entry::Member { kind: Kind::File, has_content: true },
             b'1' | b'2' => Entry::Member { kind: Kind::Link, has_content: false },
             b'3' | b'4' | b'6' => Entry::Member { kind: Kind::Other, has_content: false },
@@ -80,6 +79,11 @@ impl Header {
                 Word::Modified(seconds) => modified = seconds,
                 Word::Sparse => kind = Kind::Other,
             }
+        }
+        // Old programs have no other mark of a directory. The header's own name does not tell: a long one is cut in it,
+        // at any byte.
+        if kind == Kind::File && path.ends_with(b"/") {
+            return Member { path, kind: Kind::Directory, size: 0, modified };
         }
         Member { path, kind, size: if has_content { size } else { 0 }, modified }
     }

@@ -4,9 +4,12 @@
 //! It holds one header at a time, whatever the archive's size, and takes nothing on trust: the archive may be cut short,
 //! damaged or made to harm. It must never call an archive whole of which it did not see the end.
 //!
-//! Formats: v7, ustar, pax (POSIX.1-2001) and GNU, with long names and sparse files.
+//! What it takes to write one is in [`mod@write`].
+//!
+//! Formats read: v7, ustar, pax (POSIX.1-2001) and GNU, with long names and sparse files.
 
 mod header;
+pub mod write;
 
 use header::{BLOCK, Entry, Header, Word};
 

@@ -114,6 +114,20 @@ fn members_and_their_content_are_told_whatever_pieces_they_come_in() {
 }
 
 #[test]
+fn a_long_name_that_is_cut_behind_a_slash_is_no_directory() {
+    let (cut, long) = ("directory/".repeat(10), "directory/".repeat(30) + "name");
+    let record = format!("{} path={long}\n", "314 path=\n".len() + long.len());
+    for extension in [member("././@LongLink", b'L', long.as_bytes()), member("pax", b'x', record.as_bytes())] {
+        let archive = [extension, member(&cut, b'0', b"content"), end()].concat();
+        let (members, ended) = walked(&archive, 4096);
+        assert_eq!(members, [(long.clone(), Kind::File, "content".into(), true)]);
+        assert_eq!(ended, Ok(Summary { members: 1, content: 7 }));
+    }
+    let (members, _) = walked(&[member("old/", b'0', b""), end()].concat(), 4096);
+    assert_eq!(members, [("old/".into(), Kind::Directory, String::new(), true)]);
+}
+
+#[test]
 fn an_archive_that_is_cut_anywhere_is_not_whole() {
     let archive = whole();
     let content = archive.len() - 9 * BLOCK;

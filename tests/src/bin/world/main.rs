@@ -55,6 +55,8 @@ async fn reflexion(directory: &Path, command: &[OsString]) -> anyhow::Result<()>
         std::io::stdin().read_line(&mut String::new())?;
         return Ok(());
     };
+    // As a service has it whose backups nobody else may read.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let mut command = Command::new(program);
     command.args(arguments).current_dir(world.directory());
     command.envs(world.environment().iter().map(|(name, value)| (name, value)));

@@ -73,6 +73,8 @@ impl Prepared {
 /// What writing needs besides where and what: whether it is a rehearsal, whether anyone waits for it, and the budget.
 pub(in super::super) struct Writing<'a> {
     pub(in super::super) rehearse: bool,
+    /// Of a file that is new.
+    pub(in super::super) mode: u32,
     pub(in super::super) swept: &'a Swept,
     pub(in super::super) wanted: &'a dyn Wanted,
     /// Counts stored bytes against the budget.
@@ -86,7 +88,7 @@ impl Writing<'_> {
             may_change(place)?;
             return Ok(Destination::Nowhere);
         }
-        let mut staged = Staged::begin(place, target, self.swept)?;
+        let mut staged = Staged::begin(place, target, self.mode, self.swept)?;
         if let Some(stat) = like {
             staged.like(stat);
         }
@@ -107,7 +109,7 @@ pub(in super::super) fn write(
     let destination = match mode {
         WriteMode::Create => writing.stage(&place, Target::Absent, None)?,
         WriteMode::Replace => writing.stage(&place, Target::Any, None)?,
-        WriteMode::Append => append(&place, writing.rehearse)?,
+        WriteMode::Append => append(&place, writing.mode, writing.rehearse)?,
     };
     let failed = |error: io::Error| Error::system("write", path, &error);
     let mut encoder = Encoder::new(Stored::new(destination), Format::to_write(encode, path)).map_err(failed)?;
@@ -139,7 +141,7 @@ pub(super) fn finish(
     Ok(Prepared { destination, written, path: path.clone(), source })
 }
 
-fn append(place: &Place, rehearse: bool) -> Result<Destination, Error> {
+fn append(place: &Place, mode: u32, rehearse: bool) -> Result<Destination, Error> {
     let failed = |errno: Errno| Error::system("append to", &place.path, &errno.into());
     if let Some(stat) = place.stat_if_any("append to")? {
         check_appendable(place, &stat)?;
@@ -155,7 +157,7 @@ fn append(place: &Place, rehearse: bool) -> Result<Destination, Error> {
     }
     let flags =
         OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(0o666);
+    let mode = Mode::from_raw_mode(mode);
     let file = rustix::fs::openat(&*place.parent, place.name(), flags, mode).map_err(failed)?;
     check_appendable(place, &rustix::fs::fstat(&file).map_err(failed)?)?;
     Ok(Destination::Appended(file.into()))

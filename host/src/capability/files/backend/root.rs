@@ -113,7 +113,7 @@ impl Root {
         &self.dir
     }
 
-    pub(super) fn grant(&self) -> &Grant {
+    pub(in super::super) fn grant(&self) -> &Grant {
         &self.grant
     }
 

@@ -71,15 +71,15 @@ pub(super) fn check(place: &Place, target: Target) -> Result<Option<Stat>, Error
 }
 
 impl Staged {
-    /// Begins a file that is to be at `place`.
-    pub(super) fn begin(place: &Place, target: Target, swept: &Swept) -> Result<Self, Error> {
+    /// Begins a file that is to be at `place`, with that mode where it is new.
+    pub(super) fn begin(place: &Place, target: Target, mode: u32, swept: &Swept) -> Result<Self, Error> {
         let failed = |errno: Errno| Error::system("write", &place.path, &errno.into());
         let there = check(place, target)?;
         swept.sweep(&place.parent).map_err(failed)?;
         let like =
             there.map(|stat| Like { mode: stat.st_mode & 0o777, owner: (stat.st_uid, stat.st_gid), times: None });
         // What replaces a private file is private from its first byte.
-        let mode = Mode::from_raw_mode(like.map_or(0o666, |like| like.mode & 0o600));
+        let mode = Mode::from_raw_mode(like.map_or(mode, |like| like.mode & 0o600));
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         loop {
             let name = format!("{}{}{}", MARK.0, uuid::Uuid::now_v7(), MARK.1);

@@ -175,7 +175,16 @@ impl Call {
             let rehearse = permit.rehearse();
             let prepared = permit.charge("files", 1).map_err(Error::from).and_then(|()| {
                 let mut charge = |bytes| Ok(permit.charge("bytes", bytes)?);
-                prepare(&root, &mut Writing { rehearse, swept: &swept, wanted: ticket, charge: &mut charge })
+                prepare(
+                    &root,
+                    &mut Writing {
+                        rehearse,
+                        mode: root.grant().mode(),
+                        swept: &swept,
+                        wanted: ticket,
+                        charge: &mut charge,
+                    },
+                )
             });
             match prepared {
                 Ok(prepared) => Ok((permit, prepared)),

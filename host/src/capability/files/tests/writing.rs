@@ -40,6 +40,24 @@ fn a_file_keeps_its_mode_when_it_is_replaced() {
 }
 
 #[test]
+fn a_new_file_has_the_mode_of_the_grant_and_an_old_one_its_own() {
+    let world = World::with(Mode::Perform, &format!("{ALL}\nmode = '0600'"), Budgets::default());
+    world.files(&[("old", "old")]);
+    fs::set_permissions(world.root.join("old"), fs::Permissions::from_mode(0o640)).unwrap();
+    world.write("created", WriteMode::Create, "x").unwrap();
+    world.write("replaced", WriteMode::Replace, "x").unwrap();
+    world.write("appended", WriteMode::Append, "x").unwrap();
+    world.archive(&["created"], "archived.tar").unwrap();
+    world.write("old", WriteMode::Replace, "new").unwrap();
+    world.compress("old", "old.gz", false).unwrap();
+    let mode = |name: &str| fs::metadata(world.root.join(name)).unwrap().mode() & 0o7777;
+    for name in ["created", "replaced", "appended", "archived.tar"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    assert_eq!((mode("old"), mode("old.gz")), (0o640, 0o640), "what is made of a file has the mode of that");
+}
+
+#[test]
 fn a_rehearsal_tells_the_same_and_writes_nothing() {
     let (plan, run) = (World::rehearsing(), World::new());
     let mut told = Vec::new();

@@ -1,8 +1,8 @@
-//! What one run leaves for the next, as a small file of text. Pure.
+//! What one run leaves for the next, as one text. Pure.
 
 use crate::figures::Figures;
 
-/// The first line, by which the file is known.
+/// The first line: another form would have another number.
 const HEADER: &str = "redis-memory 1";
 
 /// Figures of an earlier run.
@@ -25,7 +25,7 @@ impl Snapshot {
         format!("{HEADER}\nat={at}\nrun-id={run_id}\nused={used}\nevicted={evicted}\n")
     }
 
-    /// None for a file that is not one of these.
+    /// None for a text that is not one of these.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let lines = text.strip_prefix(HEADER)?;
         let value = |name: &str| lines.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));

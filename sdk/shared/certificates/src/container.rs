@@ -34,7 +34,7 @@ pub fn read(bytes: &[u8], passwords: &[String]) -> Contents {
     let mut contents = Contents::default();
     if bytes.trim_ascii().is_empty() {
         contents.problems.push(Problem::Empty);
-    } else if find(bytes, BEGIN).is_some() {
+    } else if is_pem(bytes) {
         read_pem(bytes, &mut contents);
     } else if bytes.first() == Some(&0x30) {
         read_der(bytes, passwords, &mut contents);
@@ -42,6 +42,11 @@ pub fn read(bytes: &[u8], passwords: &[String]) -> Contents {
         contents.problems.push(Problem::Unknown);
     }
     contents
+}
+
+/// Whether a file has a block of PEM: servers that know nothing else read it.
+pub fn is_pem(bytes: &[u8]) -> bool {
+    find(bytes, BEGIN).is_some()
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
