@@ -14,3 +14,4 @@ pub mod policy;
 pub mod report;
 pub mod schedule;
 pub mod serve;
+pub mod web;
