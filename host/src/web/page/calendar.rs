@@ -77,7 +77,7 @@ fn table(
     standing: &BTreeMap<&str, &Standing>,
 ) -> Markup {
     html! {
-        div.wide { table {
+        div.wide { table.even {
             thead { tr { th { "Task" } th { "Schedule" } th { "Last" } th { "Next" } } }
             tbody {
                 @for task in tasks {

@@ -23,7 +23,7 @@ pub(super) async fn show(call: Call) -> Answer {
                 h2 { "By resource" }
                 @for ((capability, resource), grants) in &by_resource {
                     h3.resource { span.tag.plain { (capability) } " " (resource) }
-                    div.wide { table {
+                    div.wide { table.even {
                         thead { tr { th { "Task" } th { "Access" } th { "Scope" } th { "Budget" } } }
                         tbody {
                             @for grant in grants {

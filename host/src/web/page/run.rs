@@ -108,11 +108,13 @@ fn going_on(frame: &Frame, bundle: &str, clock: &Clock, run: &Run, said: &[Said]
     html! {
         (head(bundle, clock, run))
         div.live data-events=(events(bundle, &run.id)) {
-            @if frame.operates { (frame.button(&format!("{}/cancel", links::run(bundle, &run.id)), "Stop it", "danger", &[])) }
             p.step #step role="status" {
                 @if let Some((done, total, message)) = progress {
                     (done) @if let Some(total) = total { " of " (total) } " " (message)
                 } @else { "It runs." }
+            }
+            @if frame.operates {
+                p { (frame.button(&format!("{}/cancel", links::run(bundle, &run.id)), "Stop it", "danger", &[])) }
             }
             section {
                 h2 { "Findings" }
