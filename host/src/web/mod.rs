@@ -80,11 +80,31 @@ enum Method {
 }
 
 impl Served {
+    /// The run with that id, if it is still to begin.
+    async fn coming(&self, id: &str) -> Option<Coming> {
+        self.service.standing().await.into_iter().find_map(|task| {
+            let waits = task.waiting.into_iter().find(|waits| waits.run.as_deref() == Some(id));
+            let waits = waits.map(|waits| (waits.due, waits.by, true));
+            let begins = task.running.filter(|run| run.run == id).map(|run| (run.started, run.by, false));
+            let (since, by, waits) = waits.or(begins)?;
+            Some(Coming { task: task.task, since, by, waits })
+        })
+    }
+
     /// The run with that id, if it is recorded; of no other bundle.
     async fn run(&self, id: &str) -> Result<Option<Run>, Failure> {
         let run = self.reader.run(id).await?;
         Ok(run.filter(|run| run.bundle.as_deref() == Some(self.name.as_str())))
     }
+}
+
+/// A run that was asked for, or has just been started, and is not yet recorded.
+struct Coming {
+    task: String,
+    since: jiff::Timestamp,
+    by: Option<String>,
+    /// There is no room for it yet.
+    waits: bool,
 }
 
 impl Site {

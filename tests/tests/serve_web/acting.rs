@@ -104,7 +104,7 @@ fn what_cannot_be_done_says_why() {
             world.request("POST", run).json(&json!({"mode": "perform", "arguments": {"older": "1d"}})),
             400,
             "invalid",
-            "did you mean",
+            "has no parameter `older`",
         ),
         (world.request("POST", run).json(&json!({"mode": "now"})), 400, "invalid", "unknown variant"),
         (world.request("POST", run).json(&json!({"mode": "perform", "x": 1})), 400, "invalid", "unknown field"),

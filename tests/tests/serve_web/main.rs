@@ -101,7 +101,8 @@ impl World {
             host().arg("serve").arg(self.path("bundle.toml")).args(listen).args(words.iter().copied()).spawn();
         let line = process.line();
         let address = line.strip_prefix("listening on http://");
-        self.address = address.unwrap_or_else(|| panic!("{line:?}: {}", process.wait())).to_owned();
+        let Some(address) = address else { panic!("{line:?}: {}", process.wait()) };
+        address.clone_into(&mut self.address);
         self.process = Some(process);
     }
 
@@ -149,6 +150,19 @@ impl World {
                 return answer.json();
             }
             assert!(begun.elapsed() < PATIENCE, "{run}: {answer:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until such an event is noted.
+    fn noted(&self, token: &str, wanted: impl Fn(&Value) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let events = self.get(token, "/api/v1/events").expect(200).json();
+            if events["events"].as_array().unwrap().iter().any(&wanted) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{events}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

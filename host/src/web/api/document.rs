@@ -13,22 +13,19 @@ const SCHEMAS: &str = "#/components/schemas/";
 
 /// The document, by OpenAPI 3.1.
 pub(super) fn openapi() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-        settings.meta_schema = None;
-    });
-    let mut generator = settings.into_generator();
+    let (mut generator, mut taking) = (generator(true), generator(false));
     let failed = generator.subschema_for::<Failed>().to_value();
     let mut written = Map::new();
     let mut paths: Map<String, Value> = Map::new();
     for route in ROUTES.iter() {
-        let operation = operation(route, &mut generator, &mut written);
+        let operation = operation(route, &mut generator, &mut taking, &mut written);
         let path = paths.entry(format!("{BASE}{}", route.path)).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(method(route).into(), operation);
         }
     }
-    let mut schemas = generator.take_definitions(true);
+    let mut schemas = taking.take_definitions(true);
+    schemas.extend(generator.take_definitions(true));
     schemas.extend(written);
     json!({
         "openapi": "3.1.0",
@@ -51,6 +48,15 @@ pub(super) fn openapi() -> Value {
     })
 }
 
+/// Of what is answered, in which everything is there, or of what is taken, from which something may be left out.
+fn generator(answers: bool) -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    if answers { settings.for_serialize() } else { settings }.into_generator()
+}
+
 fn method(route: &Route) -> &'static str {
     match route.method {
         Method::Get => "get",
@@ -64,14 +70,19 @@ fn name(route: &Route) -> String {
     std::iter::once(method(route)).chain(words).collect::<Vec<_>>().join("_")
 }
 
-fn operation(route: &Route, generator: &mut SchemaGenerator, written: &mut Map<String, Value>) -> Value {
+fn operation(
+    route: &Route,
+    generator: &mut SchemaGenerator,
+    taking: &mut SchemaGenerator,
+    written: &mut Map<String, Value>,
+) -> Value {
     let mut parameters = Vec::new();
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     for name in in_path {
         parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     }
     if let Some(query) = route.query {
-        parameters.extend(in_query(&query(generator).to_value(), generator));
+        parameters.extend(in_query(&query(taking).to_value(), taking));
     }
     if route.right != Right::Nothing {
         let bundle = "Of which bundle; of the only one when absent.";
@@ -101,7 +112,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, written: &mut Map<S
             operation.insert("security".into(), json!([]));
         }
         if let Some(body) = route.body {
-            let content = json!({ "application/json": { "schema": body(generator).to_value() } });
+            let content = json!({ "application/json": { "schema": body(taking).to_value() } });
             operation.insert("requestBody".into(), json!({ "required": true, "content": content }));
         }
     }

@@ -28,6 +28,8 @@ const WAITING: usize = 64;
 #[schemars(rename_all = "kebab-case")]
 #[expect(dead_code, reason = "the schema of what is streamed")]
 pub(super) enum Told {
+    /// Nothing: it runs.
+    Begun,
     /// `severity`, `subject`, `title`, `detail` and `remedy`.
     Finding,
     /// `level` and `message`.
@@ -65,9 +67,7 @@ async fn is_known(served: &Served, id: &str) -> Result<bool, Failure> {
     if served.service.live().watch(id).is_some() || served.run(id).await?.is_some() {
         return Ok(true);
     }
-    let standing = served.service.standing().await;
-    let mut asked = standing.iter().flat_map(|task| &task.waiting).filter_map(|waits| waits.run.as_deref());
-    Ok(asked.any(|run| run == id))
+    Ok(served.coming(id).await.is_some())
 }
 
 /// Sends what is said until the run has ended, the watcher goes, or the host does.
@@ -75,6 +75,7 @@ async fn watch(served: &Arc<Served>, id: &str, mut last: u64, sender: &Sender, s
     loop {
         if let Some(live) = served.service.live().watch(id) {
             let mut from_now = live.from_now;
+            let _ = sender.send(Ok(Event::default().event("begun").data("{}"))).await;
             for numbered in live.before {
                 if !send(sender, &mut last, &numbered).await {
                     return;

@@ -20,10 +20,14 @@
   const on = (name, show) => source.addEventListener(name, (event) => show(JSON.parse(event.data)));
 
   // A run that has begun has a page of its own kind.
-  const begun = () => { if (!log) location.reload(); };
+  const begun = () => {
+    if (log) return;
+    source.close();
+    location.reload();
+  };
 
+  on("begun", begun);
   on("finding", (said) => {
-    begun();
     const item = element("li", said.severity);
     const head = element("div", "head");
     head.append(element("span", "tag " + said.severity, said.severity), " ", element("strong", "", said.title));
@@ -34,14 +38,12 @@
     findings.append(item);
   });
   on("log", (said) => {
-    begun();
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
     log.append(element("li", said.level, said.message));
     while (log.childElementCount > 2000) log.firstElementChild.remove();
     if (atEnd) log.scrollTop = log.scrollHeight;
   });
   on("progress", (said) => {
-    begun();
     step.textContent = said.done + (said.total === null ? "" : " of " + said.total) + " " + said.message;
   });
   on("missed", (count) => { if (log) log.append(element("li", "warn", count + " were missed; all are kept")); });

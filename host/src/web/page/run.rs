@@ -10,7 +10,8 @@ use crate::gate::{EffectOutcome, Entry, Impact, Mode, micros};
 use crate::history::Run;
 use crate::policy::units::Size;
 use crate::report::{Metric, Report, text};
-use crate::serve::{Said, Waits};
+use crate::serve::Said;
+use crate::web::Coming;
 use crate::web::failure::Failure;
 use crate::web::words::{Clock, count, measured};
 
@@ -38,14 +39,11 @@ pub(super) async fn show(call: Call) -> Answer {
     let id = call.param("id").to_owned();
     drop(call);
     let Some(run) = served.run(&id).await? else {
-        let standing = served.service.standing().await;
-        let asked = standing.iter().flat_map(|task| task.waiting.iter().map(move |waits| (task.task.as_str(), waits)));
-        let (task, waits) =
-            asked.into_iter().find(|(_, waits)| waits.run.as_deref() == Some(id.as_str())).ok_or_else(|| {
-                Failure::not_found("no such run is recorded; it was removed, or taken back before it began")
-            })?;
-        let body = html! { (waiting(&frame, bundle, &clock, &id, task, waits)) };
-        return Ok(frame.whole(task, "-", &refreshing(), &body));
+        let coming = served.coming(&id).await.ok_or_else(|| {
+            Failure::not_found("no such run is recorded; it was removed, or taken back before it began")
+        })?;
+        let body = html! { (waiting(&frame, bundle, &clock, &id, &coming)) };
+        return Ok(frame.whole(&coming.task, "-", &refreshing(), &body));
     };
     let Some(ended) = run.outcome else {
         let before = served.service.live().watch(&run.id).map(|watch| watch.before).unwrap_or_default();
@@ -85,11 +83,18 @@ fn head(bundle: &str, clock: &Clock, run: &Run) -> Markup {
     }
 }
 
-fn waiting(frame: &Frame, bundle: &str, clock: &Clock, id: &str, task: &str, waits: &Waits) -> Markup {
+fn waiting(frame: &Frame, bundle: &str, clock: &Clock, id: &str, coming: &Coming) -> Markup {
+    let Coming { task, since, by, waits } = coming;
     html! {
-        div.title { h1 { a href=(links::task(bundle, task)) { (task) } " " span.tag.plain { "waits" } } }
+        div.title {
+            h1 {
+                a href=(links::task(bundle, task)) { (task) } " "
+                @if *waits { span.tag.plain { "waits" } } @else { span.tag.running { "begins" } }
+            }
+        }
         p data-events=(events(bundle, id)) {
-            "Asked for " (clock.distance(waits.due)) @if let Some(by) = &waits.by { " by " (by) } "; it begins when there is room."
+            "Asked for " (clock.distance(*since)) @if let Some(by) = by { " by " (by) }
+            @if *waits { "; it begins when there is room." } @else { "." }
         }
         @if frame.operates { (frame.button(&format!("{}/cancel", links::run(bundle, id)), "Take it back", "plain", &[])) }
     }
