@@ -16,3 +16,4 @@ pub mod report;
 pub mod schedule;
 pub mod serve;
 pub mod tell;
+pub mod web;

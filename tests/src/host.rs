@@ -140,6 +140,14 @@ impl Process {
         self.child.try_wait().expect("the process is ours").is_none()
     }
 
+    /// The next line that it prints; empty when it ended without one.
+    pub fn line(&mut self) -> String {
+        let stdout = self.child.stdout.as_mut().expect("nobody waits for its end");
+        // Byte by byte, so that all that follows is left.
+        let bytes = std::io::Read::bytes(stdout).map(|byte| byte.expect("reading a pipe does not fail"));
+        String::from_utf8_lossy(&bytes.take_while(|byte| *byte != b'\n').collect::<Vec<_>>()).into_owned()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Output {
         let (stdout, stderr) = (reader(self.child.stdout.take()), reader(self.child.stderr.take()));

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use anstyle::Style;
 use clap::Args;
-use serde::Serialize;
 
 use super::{check, fail, json, print};
-use crate::bundle::{Bundle, Hidden, SlotGrant};
+use crate::bundle::{Granted, granted};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -30,18 +29,6 @@ enum Format {
     Markdown,
 }
 
-/// One task's access to one thing.
-#[derive(Debug, Serialize)]
-struct Line {
-    task: String,
-    slot: String,
-    capability: &'static str,
-    resource: String,
-    access: Vec<String>,
-    scope: Vec<String>,
-    budget: Vec<String>,
-}
-
 pub(super) fn execute(arguments: &Arguments) -> u8 {
     let path = arguments.bundle.as_path();
     let text = match check::text(path) {
@@ -49,7 +36,7 @@ pub(super) fn execute(arguments: &Arguments) -> u8 {
         Err(error) => return fail(&error),
     };
     let Some(bundle) = check::bundle(path, &text) else { return 3 };
-    let lines = lines(&bundle);
+    let lines = granted(&bundle);
     print(&match arguments.format {
         Format::Json => json(&lines),
         Format::Text => tables(&lines, &Plain),
@@ -58,66 +45,14 @@ pub(super) fn execute(arguments: &Arguments) -> u8 {
     0
 }
 
-fn lines(bundle: &Bundle) -> Vec<Line> {
-    let of_task = |task: &crate::bundle::Task| {
-        let budget = |slot: &str| {
-            task.budgets
-                .iter()
-                .filter(|(of, _, _)| *of == slot)
-                .map(|(_, what, budget)| format!("{} {what}", budget.limit))
-                .collect()
-        };
-        task.grants
-            .iter()
-            .map(|grant| Line {
-                task: task.name.clone(),
-                slot: grant.slot.clone(),
-                capability: grant.capability,
-                resource: grant
-                    .connection
-                    .as_ref()
-                    .map_or_else(|| grant.target(), |name| format!("{name} ({})", grant.target())),
-                access: grant.access().into_iter().map(Into::into).collect(),
-                scope: scope(grant),
-                budget: budget(&grant.slot),
-            })
-            .collect::<Vec<_>>()
-    };
-    bundle.tasks.iter().flat_map(of_task).collect()
-}
-
-/// The settings, but for those that are no matter of who may do what.
-fn scope(grant: &SlotGrant) -> Vec<String> {
-    let room = crate::capability::room(grant.capability);
-    let paths = room.map_or(&[][..], |room| room.paths);
-    if let Some(shown) = room.and_then(|room| (room.shown)(&grant.settings)) {
-        return shown;
-    }
-    let of = |key: &String| key != "access" && !paths.contains(&key.as_str());
-    let plain = grant.settings.iter().filter(|(key, _)| of(key)).map(|(key, value)| format!("{key} {}", shown(value)));
-    let hidden = grant
-        .secrets
-        .iter()
-        .map(|(key, hidden)| format!("{key} {}", hidden.iter().map(Hidden::shown).collect::<Vec<_>>().join(", ")));
-    plain.chain(hidden).collect()
-}
-
-fn shown(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
-}
-
 /// By task, then by resource.
-fn tables(lines: &[Line], form: &dyn Form) -> String {
-    let rest = |line: &Line| [line.access.join(", "), line.scope.join("; "), or_dash(line.budget.join(", "))];
+fn tables(lines: &[Granted], form: &dyn Form) -> String {
+    let rest = |line: &Granted| [line.access.join(", "), line.scope.join("; "), or_dash(line.budget.join(", "))];
     let by_task = lines.iter().map(|line| {
         let resource = format!("{} {}", line.capability, line.resource);
         [vec![line.task.clone(), line.slot.clone(), resource], rest(line).to_vec()].concat()
     });
-    let mut resources: BTreeMap<(&str, &str), Vec<&Line>> = BTreeMap::new();
+    let mut resources: BTreeMap<(&str, &str), Vec<&Granted>> = BTreeMap::new();
     for line in lines {
         resources.entry((line.capability, &line.resource)).or_default().push(line);
     }

@@ -19,6 +19,7 @@ mod state;
 mod tasks;
 mod test;
 mod tick;
+mod token;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -94,6 +95,8 @@ enum Command {
     Log(log::Arguments),
     /// Tick a checklist entry for its current period.
     Tick(tick::Arguments),
+    /// Say who may use the page and the API of `host serve`.
+    Token(token::Arguments),
     /// List recorded runs, say whether the record holds, remove what is old.
     History(history::Arguments),
     /// Show one recorded run.
@@ -127,6 +130,7 @@ pub fn execute(arguments: Arguments) -> u8 {
             Command::State(state) => state::execute(&state).await,
             Command::Log(log) => log::execute(&log).await,
             Command::Tick(tick) => tick::execute(&tick).await,
+            Command::Token(token) => token::execute(&token),
             Command::History(history) => history::execute(&history).await,
             Command::Show(show) => show::execute(&show).await,
             Command::Schema(schema) => schema::execute(&schema),

@@ -1,6 +1,8 @@
-//! `host serve`: bundles at their times, until it is told to end.
+//! `host serve`: bundles at their times, and the page about them, until it is told to end.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
@@ -13,6 +15,7 @@ use super::{Global, fail};
 use crate::meters::Meters;
 use crate::policy::units::Seconds;
 use crate::serve::{Engine, HOST, Loader, Service, Setup};
+use crate::web::{self, Door, Gate, Site, TokensFile};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -25,6 +28,93 @@ pub(super) struct Arguments {
     /// Who runs the host, for the history [default: the user's name].
     #[arg(long, value_name = "NAME", env = "TASKHOST_MAINTAINER")]
     maintainer: Option<String>,
+    #[command(flatten)]
+    page: Page,
+}
+
+/// Where the page and the API are, and whose.
+#[derive(Args)]
+struct Page {
+    /// Where the page and the API are served, such as `127.0.0.1:7717`; `none` for neither.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7717")]
+    listen: Listen,
+    /// Who may use them: a file that `host token add` writes. Without it everybody who reaches the host may look, and nobody
+    /// may change anything.
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// The certificate to serve them with, and those that lead to its authority, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// A proxy stands before the host, and nobody reaches the host but through it: it speaks TLS with browsers, and says in
+    /// `X-Forwarded-For` for whom it asks.
+    #[arg(long)]
+    behind_proxy: bool,
+    /// The header in which that proxy names who signed in there, and which it never passes on from a browser. Their roles are
+    /// those of the same names in the tokens file; whom it does not know may look.
+    #[arg(long, value_name = "HEADER", requires = "behind_proxy")]
+    proxy_user_header: Option<axum::http::HeaderName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listen {
+    None,
+    At(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self::None);
+        }
+        // A name may stand for any address.
+        let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+        let address =
+            text.parse().map_err(|_| format!("`{text}` is no address and port; write 127.0.0.1:7717, or none"))?;
+        Ok(Self::At(address))
+    }
+}
+
+impl Page {
+    /// Whether it may be served so.
+    fn check(&self, address: SocketAddr) -> Result<(), String> {
+        let open = !address.ip().is_loopback();
+        if open && self.tls_certificate.is_none() && !self.behind_proxy {
+            return Err(format!(
+                "{address} can be reached from other machines, and what is signed in with could be read on the way; add \
+                 --tls-certificate and --tls-key, or --behind-proxy where a proxy speaks TLS"
+            ));
+        }
+        if (open || self.behind_proxy) && self.tokens.is_none() {
+            return Err(
+                "whoever reaches the host from another machine must sign in; make a token with `host token add NAME \
+                        --role operator --tokens FILE` and add --tokens FILE"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Listens, where that is wanted.
+    async fn open(&self) -> Result<Option<(Door, Gate)>, String> {
+        let Listen::At(address) = self.listen else { return Ok(None) };
+        self.check(address)?;
+        let tokens = self.tokens.clone().map(TokensFile::open).transpose()?;
+        let mut gate = Gate::new(tokens)?;
+        gate.loopback = address.ip().is_loopback();
+        gate.tls = self.tls_certificate.is_some();
+        gate.proxy = self.behind_proxy;
+        gate.user_header.clone_from(&self.proxy_user_header);
+        let mut door = Door::open(address).await?;
+        if let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) {
+            door = door.with_tls(certificate, key)?;
+        }
+        Ok(Some((door, gate)))
+    }
 }
 
 /// 0 when it ended in order, 3 when it could not begin.
@@ -39,6 +129,7 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("failed to listen for signals: {error}");
     let (terminate, hang_up) =
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::hangup()).map_err(failed)?);
+    let page = arguments.page.open().await?;
     let host = Arc::new(global.host()?);
     let stop = CancellationToken::new();
     let meters = Meters::default();
@@ -57,6 +148,16 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     if let Some(twice) = twice(&services) {
         return Err(format!("two bundles are called `{twice}`; give each a `name` of its own"));
     }
+    // The page is there for as long as runs may go on.
+    let closed = CancellationToken::new();
+    let page = match page {
+        None => None,
+        Some((door, gate)) => {
+            super::print(&format!("listening on {}\n", door.url()?));
+            let site = Site::new(services.clone(), gate, closed.clone());
+            Some(tokio::spawn(web::serve(site, door, closed.clone())))
+        }
+    };
     tokio::spawn(end_on_signal(terminate, stop));
     tokio::spawn(reload_on_signal(hang_up, services.clone()));
     let mut running = JoinSet::new();
@@ -77,6 +178,10 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
         }
     }
     tell(&[NotifyState::Stopping]);
+    closed.cancel();
+    if let Some(page) = page {
+        let _ = page.await;
+    }
     Ok(())
 }
 
@@ -140,5 +245,42 @@ impl Watchdog {
             self.last = std::time::Instant::now();
             tell(&[NotifyState::Watchdog]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_can_reach_is_signed_in_to_and_cannot_be_read_on_the_way() {
+        for (listen, tokens, tls, proxy, refused) in [
+            ("127.0.0.1:0", false, false, false, None),
+            ("[::1]:0", false, false, false, None),
+            ("localhost:7717", true, false, false, None),
+            ("0.0.0.0:7717", true, false, false, Some("can be reached from other machines")),
+            ("192.0.2.1:7717", false, false, false, Some("can be reached from other machines")),
+            ("0.0.0.0:7717", false, true, false, Some("must sign in")),
+            ("127.0.0.1:7717", false, false, true, Some("must sign in")),
+            ("0.0.0.0:7717", true, true, false, None),
+            ("[::]:7717", true, false, true, None),
+        ] {
+            let Ok(Listen::At(address)) = listen.parse() else { panic!("{listen}") };
+            let page = Page {
+                listen: Listen::At(address),
+                tokens: tokens.then(|| "tokens".into()),
+                tls_certificate: tls.then(|| "certificate".into()),
+                tls_key: tls.then(|| "key".into()),
+                behind_proxy: proxy,
+                proxy_user_header: None,
+            };
+            let checked = page.check(address);
+            match refused {
+                None => assert_eq!(checked, Ok(()), "{listen}"),
+                Some(why) => assert!(checked.unwrap_err().contains(why), "{listen}"),
+            }
+        }
+        assert_eq!("none".parse(), Ok(Listen::None));
+        assert!("example.org:80".parse::<Listen>().is_err());
     }
 }

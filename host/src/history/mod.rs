@@ -15,6 +15,7 @@ mod digest;
 mod error;
 mod issues;
 pub mod log;
+mod page;
 mod past;
 mod reader;
 mod recorded;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 
 pub use checklist::{Tick, Ticked};
 pub use error::Error;
+pub use page::{Page, Sample};
 pub use past::{Changes, Issue, Listed, MOST, Next, Series};
 pub use reader::{Filter, Reader, Run, with_none};
 pub use recorder::Recorder;

@@ -165,8 +165,7 @@ impl Reader {
         }
         filter.whose("i", &mut conditions);
         let statement = format!(
-            "SELECT bundle, task, severity, subject, title, detail, remedy, first_seen, first_run, last_seen, last_run, \
-             runs, resolved, resolved_run FROM issues i WHERE {} ORDER BY first_seen DESC, id DESC LIMIT {ROWS}",
+            "SELECT {ISSUE} FROM issues i WHERE {} ORDER BY first_seen DESC, id DESC LIMIT {ROWS}",
             conditions.text()
         );
         self.list(statement, &conditions.values, issue).await
@@ -279,7 +278,11 @@ impl Reader {
     }
 }
 
-fn issue(row: &Row) -> Result<Issue, sqlx::Error> {
+/// The columns of an issue, in the order in which [`issue`] takes them.
+pub(super) const ISSUE: &str = "bundle, task, severity, subject, title, detail, remedy, first_seen, first_run, \
+                                last_seen, last_run, runs, resolved, resolved_run";
+
+pub(super) fn issue(row: &Row) -> Result<Issue, sqlx::Error> {
     Ok(Issue {
         bundle: row.text(0)?.filter(|bundle| !bundle.is_empty()).map(String::from),
         task: row.get(1)?,

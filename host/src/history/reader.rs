@@ -83,10 +83,10 @@ impl Run {
     }
 }
 
-const RUN: &str = "id, number, bundle, task, kind, mode, operator, plugin, plugin_version, plugin_digest, started, \
+pub(super) const RUN: &str = "id, number, bundle, task, kind, mode, operator, plugin, plugin_version, plugin_digest, started, \
                    finished, duration_us, outcome, summary, error, changes, changed_rows, changed_bytes, process";
 
-fn run(row: &Row) -> Result<Run, sqlx::Error> {
+pub(super) fn run(row: &Row) -> Result<Run, sqlx::Error> {
     let text = |column| Ok::<_, sqlx::Error>(row.text(column)?.map(String::from));
     let plugin = text(7)?.zip(text(8)?).zip(text(9)?);
     Ok(Run {
@@ -284,7 +284,7 @@ impl Reader {
     }
 
     /// With the number of their findings, and whether those that run still do.
-    async fn completed(&self, mut runs: Vec<Run>) -> Result<Vec<Run>, Error> {
+    pub(super) async fn completed(&self, mut runs: Vec<Run>) -> Result<Vec<Run>, Error> {
         let mut counted: BTreeMap<(String, String), u64> = BTreeMap::new();
         let ids: Vec<String> = runs.iter().map(|run| run.id.clone()).collect();
         for some in ids.chunks(super::change::MANY) {

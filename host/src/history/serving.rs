@@ -11,7 +11,7 @@ use super::change::{Finished, Started};
 use super::checklist::Listing;
 use super::digest::Digest;
 use super::error::{Error, Fault};
-use super::reader::Reader;
+use super::reader::{Conditions, Reader};
 use super::retain::{Keep, Removed, Removing};
 use super::rows::Start;
 use super::sql::{Row, Session, Value, values};
@@ -338,10 +338,33 @@ impl Reader {
     /// # Errors
     /// A history that cannot be read.
     pub async fn events(&self, bundle: &str, task: Option<&str>, limit: u32) -> Result<Vec<Event>, Error> {
-        let whose = if task.is_some() { "AND task = $2" } else { "AND $2 = ''" };
-        let statement =
-            format!("SELECT {EVENT} FROM events WHERE bundle = $1 {whose} ORDER BY noted DESC, id DESC LIMIT {limit}");
-        self.list(statement, &values![bundle, task.unwrap_or_default()], |row| {
+        self.events_before(bundle, task, None, limit).await
+    }
+
+    /// [`events`](Self::events), those noted before that time.
+    ///
+    /// # Errors
+    /// A history that cannot be read.
+    pub async fn events_before(
+        &self,
+        bundle: &str,
+        task: Option<&str>,
+        before: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<Event>, Error> {
+        let mut conditions = Conditions::new(vec![]);
+        conditions.add("bundle = ?", bundle);
+        if let Some(task) = task {
+            conditions.add("task = ?", task);
+        }
+        if let Some(before) = before {
+            conditions.add("noted < ?", nanos(before));
+        }
+        let statement = format!(
+            "SELECT {EVENT} FROM events WHERE {} ORDER BY noted DESC, id DESC LIMIT {limit}",
+            conditions.text()
+        );
+        self.list(statement, &conditions.values, |row| {
             Ok(Event {
                 at: time(row.get(2)?),
                 by: row.get(3)?,

@@ -361,6 +361,10 @@ impl Engine {
                 let done = self.reload(&by).await;
                 self.advance_and(answer, done);
             }
+            Order::SignedIn { by, detail } => {
+                self.note(&by, Deed::SignedIn, None, None, detail);
+                self.flush();
+            }
         }
     }
 

@@ -89,6 +89,7 @@ enum Order {
     DropWaiting { task: String, by: String, answer: Answer<usize> },
     Pause { task: String, paused: bool, by: String, answer: Answer<bool> },
     Reload { by: String, answer: Answer<()> },
+    SignedIn { by: String, detail: String },
 }
 
 type Answer<T> = oneshot::Sender<Result<T, String>>;
@@ -177,6 +178,12 @@ impl Service {
     /// What is wrong with it: the bundle as it was stays.
     pub async fn reload(&self, by: &str) -> Result<(), String> {
         self.tell(|answer| Order::Reload { by: by.into(), answer }).await
+    }
+
+    /// Has it noted that somebody signed in.
+    pub async fn signed_in(&self, by: &str, detail: &str) {
+        // An engine that has ended notes nothing.
+        let _ = self.orders.send(Order::SignedIn { by: by.into(), detail: detail.into() }).await;
     }
 
     async fn tell<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, String> {

@@ -20,6 +20,15 @@ pub(super) fn render(log: &Log) -> String {
     out
 }
 
+/// What is within the page's body, for a page that has a style of its own for it.
+pub(super) fn fragment(log: &Log) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_body(&mut out, log);
+    // That page has a main part already. In a text it would be escaped.
+    out.replace("<main>", "<div>").replace("</main>", "</div>")
+}
+
 /// A text in which nothing is HTML, in an element or an attribute.
 struct Text<'a>(&'a str);
 
@@ -53,6 +62,12 @@ fn write(out: &mut String, log: &Log) -> std::fmt::Result {
          <meta name=\"referrer\" content=\"no-referrer\">\n<title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
         Text(&title)
     )?;
+    write_body(out, log)?;
+    writeln!(out, "</body>\n</html>")
+}
+
+fn write_body(out: &mut String, log: &Log) -> std::fmt::Result {
+    let name = log.bundle.as_deref().unwrap_or("Taskhost");
     let (since, until) = (log.since, log.until);
     let zone = &log.time_zone;
     writeln!(
@@ -71,7 +86,7 @@ fn write(out: &mut String, log: &Log) -> std::fmt::Result {
     }
     write_open(out, log)?;
     log.entries.iter().try_for_each(|entry| write_entry(out, log, entry))?;
-    writeln!(out, "</main>\n</body>\n</html>")
+    writeln!(out, "</main>")
 }
 
 fn write_totals(out: &mut String, log: &Log) -> std::fmt::Result {

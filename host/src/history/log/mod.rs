@@ -307,6 +307,11 @@ impl Log {
         html::render(self)
     }
 
+    /// What is within that page, every text escaped, for a page that has a style of its own for it.
+    pub fn fragment(&self) -> String {
+        html::fragment(self)
+    }
+
     /// A moment as people there write it.
     fn moment(&self, time: Timestamp) -> String {
         time.to_zoned_datetime(self.zone.clone()).strftime("%F %H:%M").to_string()

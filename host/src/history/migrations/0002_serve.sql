@@ -39,3 +39,6 @@ CREATE INDEX events_by_time ON events (bundle, noted);
 -- The page asks for the newest runs of one bundle.
 CREATE INDEX runs_by_bundle ON runs (bundle, number);
 CREATE INDEX runs_by_bundle_task ON runs (bundle, task, number);
+CREATE INDEX runs_by_bundle_outcome ON runs (bundle, outcome, number);
+-- And for what was done about one task.
+CREATE INDEX events_by_task ON events (bundle, task, noted);

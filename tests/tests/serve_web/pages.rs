@@ -1,0 +1,81 @@
+//! What pages show: others' texts as texts, lists piece by piece, and headers that keep browsers from harm.
+
+use super::{NAME, World};
+
+const PAGES: [&str; 8] = ["/", "/calendar", "/runs", "/grants", "/log", "/events", "/tasks/forge", "/tasks/clean"];
+
+#[test]
+fn what_others_wrote_is_only_text() {
+    let world = World::served();
+    let token = world.token("<i>olga</i>", "operator");
+    let run = world.run(&token, "forge");
+    world.ended(&token, &run);
+    world.ended(&token, &world.run(&token, "forge"));
+    let pages = PAGES.map(String::from).into_iter().chain([format!("/runs/{run}")]);
+    for page in pages {
+        let text = world.get(&token, &format!("{NAME}{page}")).expect(200).body;
+        for markup in ["<script>alert", "<error>", "<b>sons", "<i>old", "<i>olga", " onload=", "style=\""] {
+            assert!(!text.contains(markup), "{page} has {markup}\n{text}");
+        }
+        assert!(text.contains("&lt;b&gt;sons&lt;/b&gt;"), "{page}");
+    }
+    assert!(world.get(&token, &format!("{NAME}/runs/{run}")).body.contains("&lt;script&gt;alert(1)"));
+    assert!(world.get(&token, &format!("{NAME}/tasks/forge")).body.contains("<svg class=\"plot\""));
+}
+
+#[test]
+fn every_answer_keeps_browsers_from_harm() {
+    let world = World::served();
+    let token = world.token("olga", "operator");
+    let style = world.get(&token, &format!("{NAME}/")).body;
+    let style =
+        style.split("href=\"").find(|part| part.starts_with("/assets/style.css")).unwrap().split('"').next().unwrap();
+    for (target, status) in
+        [(format!("{NAME}/"), 200), ("/none".into(), 404), ("/api/v1/tasks".into(), 200), (style.into(), 200)]
+    {
+        let answer = world.get(&token, &target).expect(status);
+        let policy = answer.header("content-security-policy");
+        for part in
+            ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+        {
+            assert!(policy.contains(part), "{target}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "same-origin");
+        let kept = if target.starts_with("/assets") { "public, max-age=31536000, immutable" } else { "no-store" };
+        assert_eq!(answer.header("cache-control"), kept, "{target}");
+    }
+    let tag = world.get("", style).expect(200).header("etag").to_owned();
+    world.request("GET", style).header("if-none-match", &tag).send().expect(304);
+}
+
+#[test]
+fn runs_come_piece_by_piece() {
+    let world = World::served();
+    let token = world.token("olga", "operator");
+    for _ in 0..5 {
+        world.ended(&token, &world.run(&token, "forge"));
+    }
+    let (mut seen, mut target) = (Vec::new(), "/api/v1/runs?limit=2".to_owned());
+    loop {
+        let page = world.get(&token, &target).expect(200).json();
+        seen.extend(page["runs"].as_array().unwrap().iter().map(|run| run["number"].as_i64().unwrap()));
+        let Some(next) = page["next"].as_i64() else { break };
+        target = format!("/api/v1/runs?limit=2&before={next}");
+    }
+    assert!(seen.len() == 5 && seen.is_sorted_by(|newer, older| newer > older), "{seen:?}");
+    let none = world.get(&token, &format!("{NAME}/runs?show=timed-out")).expect(200).body;
+    assert!(none.contains("No such run is recorded"));
+}
+
+#[test]
+fn the_log_is_taken_along() {
+    let world = World::served();
+    let token = world.token("olga", "operator");
+    world.ended(&token, &world.run(&token, "forge"));
+    let log = world.get(&token, &format!("{NAME}/log?format=markdown")).expect(200);
+    assert!(log.header("content-disposition").starts_with("attachment") && log.body.contains("forge"), "{log:?}");
+    let html = world.get(&token, &format!("{NAME}/log?format=html")).expect(200);
+    assert!(html.header("content-disposition").starts_with("attachment") && !html.body.contains("<script>"));
+}
