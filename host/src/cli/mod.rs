@@ -7,6 +7,7 @@ mod grants;
 mod history;
 pub(crate) mod inspect;
 mod log;
+mod logs;
 mod new;
 mod options;
 mod place;
@@ -101,6 +102,8 @@ enum Command {
     History(history::Arguments),
     /// Show one recorded run.
     Show(show::Arguments),
+    /// Print what one run said, also while it runs.
+    Logs(logs::Arguments),
     /// Print the JSON Schema of bundle files, for editors.
     Schema(schema::Arguments),
     /// Print a completion script for a shell.
@@ -133,6 +136,7 @@ pub fn execute(arguments: Arguments) -> u8 {
             Command::Token(token) => token::execute(&token),
             Command::History(history) => history::execute(&history).await,
             Command::Show(show) => show::execute(&show).await,
+            Command::Logs(logs) => logs::execute(&logs).await,
             Command::Schema(schema) => schema::execute(&schema),
             Command::Completions(completions) => completions::execute(&completions),
         }

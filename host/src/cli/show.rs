@@ -81,7 +81,7 @@ struct Shown<'a> {
     report: Option<&'a Report>,
 }
 
-async fn find(reader: &Reader, bundle: Option<&str>, named: &str) -> Result<Run, String> {
+pub(super) async fn find(reader: &Reader, bundle: Option<&str>, named: &str) -> Result<Run, String> {
     let failed = |error: crate::history::Error| error.to_string();
     if let Some(run) = reader.run(named).await.map_err(failed)? {
         return Ok(run);

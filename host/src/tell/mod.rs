@@ -7,7 +7,7 @@
 mod channel;
 mod mail;
 mod message;
-mod post;
+pub(crate) mod post;
 mod rule;
 
 use std::collections::BTreeMap;

@@ -16,18 +16,16 @@ use crate::capability::Secret;
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A client that trusts what the system trusts.
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// Posts.
 #[derive(Clone)]
-pub(super) struct Poster(Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String>);
+pub(super) struct Poster(Result<HttpClient, String>);
 
 impl Poster {
     pub(super) fn new() -> Self {
-        let roots = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots();
-        let client = roots.map_err(|error| format!("the system's certificates cannot be read: {error}")).map(|roots| {
-            let connector = roots.https_or_http().enable_http1().build();
-            Client::builder(TokioExecutor::new()).pool_idle_timeout(PATIENCE).build(connector)
-        });
-        Self(client)
+        Self(client())
     }
 
     pub(super) async fn post(&self, url: &Secret, kind: &str, body: &str) -> Result<(), String> {
@@ -47,8 +45,16 @@ impl Poster {
     }
 }
 
+/// Makes one.
+pub(crate) fn client() -> Result<HttpClient, String> {
+    let roots = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots();
+    let roots = roots.map_err(|error| format!("the system's certificates cannot be read: {error}"))?;
+    let connector = roots.https_or_http().enable_http1().build();
+    Ok(Client::builder(TokioExecutor::new()).pool_idle_timeout(PATIENCE).build(connector))
+}
+
 /// The innermost of what went wrong: what is around it says only that something did.
-fn reason(error: &dyn std::error::Error) -> String {
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
