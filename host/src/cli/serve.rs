@@ -154,7 +154,7 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
         None => None,
         Some((door, gate)) => {
             super::print(&format!("listening on {}\n", door.url()?));
-            let site = Site::new(services.clone(), gate, closed.clone());
+            let site = Site::new(services.clone(), meters, gate, closed.clone());
             Some(tokio::spawn(web::serve(site, door, closed.clone())))
         }
     };

@@ -40,7 +40,9 @@ pub(super) struct Shape {
 impl Shape {
     pub(super) fn of(parts: &Parts) -> Self {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        Self { api: target.starts_with(api::BASE), looks: is_looking(&parts.method), target: target.into() }
+        // A program asks for what it watches, as it asks the API.
+        let api = target.starts_with(api::BASE) || parts.uri.path() == "/metrics";
+        Self { api, looks: is_looking(&parts.method), target: target.into() }
     }
 }
 

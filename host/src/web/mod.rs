@@ -16,6 +16,7 @@ mod headers;
 mod limit;
 mod links;
 mod listen;
+mod metrics;
 mod page;
 mod plot;
 mod words;
@@ -35,6 +36,7 @@ pub use gate::Gate;
 pub use listen::{Door, serve};
 
 use crate::history::{Reader, Run};
+use crate::meters::Meters;
 use crate::serve::Service;
 use auth::{Right, digest as auth_digest};
 use call::Call;
@@ -46,6 +48,7 @@ const WATCHERS: usize = 200;
 /// What is served, and to whom.
 pub struct Site {
     bundles: Vec<Arc<Served>>,
+    meters: Meters,
     gate: Gate,
     stop: CancellationToken,
     watchers: Arc<Semaphore>,
@@ -109,12 +112,12 @@ struct Coming {
 
 impl Site {
     /// Of these bundles. What is under way ends when `stop` says so.
-    pub fn new(services: Vec<Service>, gate: Gate, stop: CancellationToken) -> Arc<Self> {
+    pub fn new(services: Vec<Service>, meters: Meters, gate: Gate, stop: CancellationToken) -> Arc<Self> {
         let served = services.into_iter().map(|service| {
             let name = service.loaded().bundle.name.clone();
             Arc::new(Served { name, reader: service.reader(), service })
         });
-        Arc::new(Self { bundles: served.collect(), gate, stop, watchers: Arc::new(Semaphore::new(WATCHERS)) })
+        Arc::new(Self { bundles: served.collect(), meters, gate, stop, watchers: Arc::new(Semaphore::new(WATCHERS)) })
     }
 
     async fn answer(

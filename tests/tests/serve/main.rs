@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod killed;
+mod logs;
 mod telling;
 mod times;
 
@@ -44,7 +45,7 @@ impl World {
     }
 
     fn serve(&self, words: &[&str]) -> Process {
-        host().arg("serve").arg(self.path("bundle.toml")).args(words.iter().copied()).spawn()
+        host().arg("serve").arg(self.path("bundle.toml")).args(["--listen", "none"]).args(words.iter().copied()).spawn()
     }
 
     /// The runs of a task that were recorded, the newest first.

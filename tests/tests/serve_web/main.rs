@@ -6,6 +6,7 @@ mod access;
 mod acting;
 mod document;
 mod http;
+mod metrics;
 mod pages;
 mod watching;
 

@@ -22,7 +22,7 @@ use axum::response::Response;
 use super::auth::Right;
 use super::call::{Call, typed};
 use super::failure::Failure;
-use super::{Answer, Method, Route, assets, links};
+use super::{Answer, Method, Route, assets, links, metrics};
 pub(super) use frame::{Frame, fail};
 
 macro_rules! routes {
@@ -40,6 +40,7 @@ macro_rules! routes {
 routes! {
     Get "/" View today::first;
     Get "/assets/{file}" Nothing assets::show;
+    Get "/metrics" View metrics::show;
     Get "/sign-in" Nothing account::ask;
     Post "/sign-in" Nothing account::sign_in;
     Post "/sign-out" Nothing account::sign_out;
