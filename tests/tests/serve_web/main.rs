@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use taskhost_tests::{Process, fixture, host, hostile};
 
 /// How long something may take that comes within seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const BUNDLE: &str = r#"
 name = "shop & <b>sons</b>"
