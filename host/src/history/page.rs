@@ -61,8 +61,11 @@ impl Reader {
         } else if let Some(outcome) = page.outcome {
             conditions.add("outcome = ?", word(outcome));
         }
-        if let Some(mode) = page.mode {
-            conditions.add("mode = ?", word(mode));
+        // Spelled out, so that the index of rehearsals is known to serve.
+        match page.mode {
+            Some(Mode::Rehearse) => conditions.plain("mode = 'rehearse'"),
+            Some(Mode::Perform) => conditions.plain("mode = 'perform'"),
+            None => {}
         }
         if let Some(before) = page.before {
             conditions.add("number < ?", before);

@@ -44,6 +44,8 @@ use failure::Failure;
 
 /// Runs that may be watched at a time.
 const WATCHERS: usize = 200;
+/// Maintenance logs of a bundle that are read at a time.
+const LOGS: usize = 2;
 
 /// What is served, and to whom.
 pub struct Site {
@@ -60,6 +62,8 @@ struct Served {
     service: Service,
     /// Opened once: requests take turns.
     reader: Reader,
+    /// Maintenance logs are long; so many are read at a time.
+    logs: Semaphore,
 }
 
 /// What becomes of a request.
@@ -115,7 +119,7 @@ impl Site {
     pub fn new(services: Vec<Service>, meters: Meters, gate: Gate, stop: CancellationToken) -> Arc<Self> {
         let served = services.into_iter().map(|service| {
             let name = service.loaded().bundle.name.clone();
-            Arc::new(Served { name, reader: service.reader(), service })
+            Arc::new(Served { name, reader: service.reader(), service, logs: Semaphore::new(LOGS) })
         });
         Arc::new(Self { bundles: served.collect(), meters, gate, stop, watchers: Arc::new(Semaphore::new(WATCHERS)) })
     }

@@ -1,6 +1,13 @@
 //! Who may: nobody who is not known, nobody beyond their role, no page of another site.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
+use taskhost_tests::certificates::Authority;
 use taskhost_tests::host;
 
 use super::{NAME, World};
@@ -123,6 +130,51 @@ fn what_others_could_reach_or_read_is_refused() {
         let refused = host().arg("serve").arg(world.path("bundle.toml")).args(words.iter().copied()).run();
         assert!(refused.code != Some(0) && refused.stderr.contains(message), "{words:?}: {refused}");
     }
+}
+
+#[test]
+fn by_tls_a_cookie_is_for_tls_alone() {
+    let mut world = World::new();
+    let token = world.token("olga", "operator");
+    let authority = Authority::root("test").unwrap();
+    let leaf = authority.leaf(&["localhost"], -1, 1).unwrap();
+    std::fs::write(world.path("certificate.pem"), leaf.certificate).unwrap();
+    std::fs::write(world.path("key.pem"), leaf.key).unwrap();
+    let path = |name: &str| world.path(name).display().to_string();
+    let words = [
+        ["--tokens".into(), path("tokens")],
+        ["--tls-certificate".into(), path("certificate.pem")],
+        ["--tls-key".into(), path("key.pem")],
+    ];
+    let words: Vec<&str> = words.as_flattened().iter().map(String::as_str).collect();
+    world.serve(&words);
+    let body = format!("token={token}");
+    let request = format!(
+        "POST /sign-in HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{body}",
+        world.address,
+        body.len()
+    );
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let connection = ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
+    let mut stream = StreamOwned::new(connection, TcpStream::connect(&world.address).unwrap());
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // The end of the connection may come without a word.
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.contains("set-cookie: __Host-taskhost=") && answer.contains("; Secure\r\n"), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age="), "{answer}");
+    // Who speaks no TLS gets no answer, and keeps nobody else from one.
+    let mut plain = TcpStream::connect(&world.address).unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut bytes = Vec::new();
+    let _ = plain.read_to_end(&mut bytes);
+    assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Request {
     /// Sends it; what comes back can be read line by line.
     pub(crate) fn open(self) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let head = format!("{}host: {}\r\ncontent-length: {}\r\n\r\n", self.head, self.host, self.body.len());
         stream.write_all(head.as_bytes()).unwrap();
         // What is too long is refused before its end.

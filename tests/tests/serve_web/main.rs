@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use taskhost_tests::{Process, fixture, host, hostile};
 
 /// How long something may take that comes within seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const BUNDLE: &str = r#"
 name = "shop & <b>sons</b>"
@@ -101,7 +101,8 @@ impl World {
         let mut process =
             host().arg("serve").arg(self.path("bundle.toml")).args(listen).args(words.iter().copied()).spawn();
         let line = process.line();
-        let address = line.strip_prefix("listening on http://");
+        let address =
+            line.split_once("listening on http").and_then(|(_, url)| url.split_once("://")).map(|(_, address)| address);
         let Some(address) = address else { panic!("{line:?}: {}", process.wait()) };
         address.clone_into(&mut self.address);
         self.process = Some(process);

@@ -79,3 +79,21 @@ fn the_log_is_taken_along() {
     let html = world.get(&token, &format!("{NAME}/log?format=html")).expect(200);
     assert!(html.header("content-disposition").starts_with("attachment") && !html.body.contains("<script>"));
 }
+
+#[test]
+fn each_bundle_has_its_own_pages() {
+    let mut world = World::new();
+    let other = "name = \"depot\"\nhistory = \"depot.db\"\n[tasks.tidy]\nplugin = \"file-cleanup\"\nparameters = { older-than = \"1d\" }\n\
+                 grants.directory = { files = \"logs\", access = [\"delete\"] }\n";
+    std::fs::write(world.path("depot.toml"), other).unwrap();
+    let other = world.path("depot.toml").display().to_string();
+    world.serve(&[&other]);
+    let first = world.get("", "/").expect(200).body;
+    assert!(first.contains("href=\"/depot/\"") && first.contains(&format!("href=\"{NAME}/\"")), "{first}");
+    assert_eq!(world.get("", "/depot").expect(303).header("location"), "/depot/");
+    assert!(world.get("", "/depot/tasks/tidy").expect(200).body.contains("file-cleanup"));
+    world.get("", "/depot/tasks/clean").expect(404);
+    assert!(world.get("", "/api/v1/tasks").expect(400).body.contains("?bundle=NAME"));
+    let tasks = world.get("", "/api/v1/tasks?bundle=depot").expect(200).json();
+    assert_eq!(tasks.as_array().unwrap().len(), 1);
+}

@@ -40,5 +40,6 @@ CREATE INDEX events_by_time ON events (bundle, noted);
 CREATE INDEX runs_by_bundle ON runs (bundle, number);
 CREATE INDEX runs_by_bundle_task ON runs (bundle, task, number);
 CREATE INDEX runs_by_bundle_outcome ON runs (bundle, outcome, number);
+CREATE INDEX runs_rehearsed ON runs (bundle, number) WHERE mode = 'rehearse';
 -- And for what was done about one task.
 CREATE INDEX events_by_task ON events (bundle, task, noted);

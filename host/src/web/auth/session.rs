@@ -73,7 +73,7 @@ mod tests {
         let id = sessions.begin([1; 32], begun).unwrap();
         let mut now = begun;
         for _ in 0..15 {
-            now += IDLE.checked_sub(Duration::from_secs(3600)).unwrap();
+            now += IDLE.checked_sub(Duration::from_hours(1)).unwrap();
             assert_eq!(sessions.token(&id, now), Some([1; 32]));
         }
         assert_eq!(sessions.token(&id, begun + LONGEST), None);

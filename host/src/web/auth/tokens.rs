@@ -201,7 +201,7 @@ mod tests {
         assert!(alice.starts_with(PREFIX) && alice.len() == PREFIX.len() + 43 && alice != bob);
         tokens.write(&path).unwrap();
         let written = std::fs::read_to_string(&path).unwrap();
-        assert!(!written.contains(&alice) && path.metadata().unwrap().permissions().mode() & 0o077 == 0);
+        assert!(!written.contains(&alice) && path.metadata().unwrap().permissions().mode() & 0o777 == 0o600);
         let file = TokensFile::open(path.clone()).unwrap();
         let whose = |token: &str| file.now().whose(&digest(token));
         assert_eq!(whose(&alice), Some(Person { name: "alice".into(), role: Role::Operator }));

@@ -68,6 +68,7 @@ pub(in crate::web) async fn read(
         checklist: &bundle.checklist,
         now,
     };
+    let _turn = served.logs.acquire().await.map_err(|error| Failure::internal(&error))?;
     // One of its own: it sees one state of the history while it reads.
     Ok(Log::read(&served.service.reader(), &question).await?)
 }
