@@ -40,7 +40,9 @@ pub(super) fn make(root: &Path, dump: &[u8]) {
         b"fastapi==0.110.0\nredis==5.0.1\nrequests==2.31.0\nsqlalchemy==2.0.25\n",
         60,
     );
-    let dashboard = r#"{"uid": "reflexion", "title": "Reflexion", "schemaVersion": 39, "panels": []}"#;
+    write(&root.join("requirements.in"), b"fastapi\nredis\nrequests\nsqlalchemy\n", 60);
+    let dashboard = r#"{"uid": "reflexion", "title": "Reflexion", "schemaVersion": 39,
+        "panels": [{"id": 1, "type": "timeseries", "title": "Requests", "datasource": {"type": "prometheus", "uid": "prometheus"}}]}"#;
     write(&root.join("monitoring/dashboards/reflexion.json"), dashboard.as_bytes(), 5);
 }
 
@@ -84,6 +86,8 @@ fn logs(logs: &Path) {
     write(&logs.join("reflexion.log"), application.as_bytes(), 0);
     write(&logs.join("access.log"), access.as_bytes(), 0);
     write(&logs.join("auth.log"), auth.as_bytes(), 0);
+    // Rotated by hand, and not archived.
+    write(&logs.join("reflexion.log.1"), "INFO a line of yesterday\n".repeat(9_000).as_bytes(), 2);
     for (name, days) in [("worker-1.log", 34), ("worker-2.log", 61), ("worker-3.log", 12)] {
         write(&logs.join(name), "INFO an old line\n".repeat(4_000).as_bytes(), days);
     }
@@ -140,11 +144,13 @@ fn secret(path: &Path, bytes: &[u8], at: OffsetDateTime) {
     file.set_modified(SystemTime::from(at)).expect("the file is ours");
 }
 
-/// The one that is served ends in 24 days; certbot has another, and links to it.
+/// The one that is served ends in 12 days; certbot has another, and links to it.
 fn certificates(root: &Path) {
-    let authority = Authority::root("Reflexion Root").and_then(|root| root.intermediate("Reflexion Signing"));
-    let authority = authority.expect("certificates can be made");
-    let served = authority.leaf(&["reflexion.example.org"], -66, 24).expect("certificates can be made");
+    let names = ["reflexion.example.org", "127.0.0.1"];
+    let trusted = Authority::root("Reflexion Root").expect("certificates can be made");
+    write(&root.join("ca.pem"), trusted.pem().as_bytes(), 66);
+    let authority = trusted.intermediate("Reflexion Signing").expect("certificates can be made");
+    let served = authority.leaf(&names, -78, 12).expect("certificates can be made");
     let served_chain = format!("{}{}", served.certificate, authority.pem());
     write(&root.join("ssl/fullchain.pem"), served_chain.as_bytes(), 66);
     write(&root.join("ssl/privkey.pem"), served.key.as_bytes(), 66);
@@ -154,7 +160,7 @@ fn certificates(root: &Path) {
     for directory in [&live, &archive] {
         std::fs::create_dir_all(directory).expect("a new directory");
     }
-    let renewed = authority.leaf(&["reflexion.example.org"], -1, 89).expect("certificates can be made");
+    let renewed = authority.leaf(&names, -1, 89).expect("certificates can be made");
     let renewed_chain = format!("{}{}", renewed.certificate, authority.pem());
     for (name, text) in [("fullchain", &renewed_chain), ("privkey", &renewed.key)] {
         write(&archive.join(format!("{name}2.pem")), text.as_bytes(), 1);
@@ -166,6 +172,7 @@ fn certificates(root: &Path) {
 /// What the runbook calls: they say what they would do, and leave a line in `scripts/done`.
 fn scripts(scripts: &Path) {
     for (name, content) in [
+        ("compose", COMPOSE),
         ("build.sh", "#!/bin/sh\nset -e\necho \"build $*\" >> \"$(dirname \"$0\")/done\"\necho built and tested\n"),
         (
             "deploy.sh",
@@ -178,6 +185,25 @@ fn scripts(scripts: &Path) {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("the file is ours");
     }
 }
+
+/// What Compose does in this system: `certbot` has renewed already, and `apt` and `pip-compile` find something newer.
+const COMPOSE: &str = r#"#!/bin/sh
+set -e
+case "$*" in
+*"apt list"*) ;;
+*) echo "compose $*" >> "$(dirname "$0")/done" ;;
+esac
+case "$*" in
+*pip-compile*) sed -i 's/^requests==.*/requests==2.32.5/' requirements.txt ;;
+*"apt list"*)
+    echo "Listing..."
+    echo "libssl3/stable-security 3.0.17-1~deb12u3 amd64 [upgradable from: 3.0.11-1~deb12u2]"
+    echo "tzdata/stable-updates 2026b-0+deb12u1 all [upgradable from: 2024a-0+deb12u1]"
+    ;;
+*pytest*) echo "212 passed in 8.41s" ;;
+*) echo "done" ;;
+esac
+"#;
 
 /// A file that was last changed so many days ago.
 fn write(path: &Path, bytes: &[u8], days: u64) {

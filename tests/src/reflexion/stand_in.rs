@@ -116,6 +116,7 @@ fn answer(method: &str, path: &str, body: &str, served: u64) -> (&'static str, &
         ("GET", "/api/datasources/uid/prometheus/health") => {
             json(r#"{"message": "Successfully queried the Prometheus API.", "status": "OK"}"#.into())
         }
+        ("POST", "/api/dashboards/db") => json(r#"{"id": 1, "uid": "reflexion", "status": "success", "version": 4}"#.into()),
         ("POST", "/v1/querybatch") => json(advisories(body)),
         ("GET", "/v1/vulns/GHSA-9wx4-h78v-vm56") => json(ADVISORY.into()),
         ("GET", path) if path.starts_with("/pypi/") => match release(path) {
