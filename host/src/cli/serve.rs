@@ -13,6 +13,7 @@ use super::{Global, fail};
 use crate::meters::Meters;
 use crate::policy::units::Seconds;
 use crate::serve::{Engine, HOST, Loader, Service, Setup};
+use crate::trace::Exporter;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -41,13 +42,14 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::hangup()).map_err(failed)?);
     let host = Arc::new(global.host()?);
     let stop = CancellationToken::new();
-    let meters = Meters::default();
+    let (meters, exporter) = (Meters::default(), Exporter::of_environment());
     let mut engines = Vec::new();
     for path in arguments.bundles {
         let setup = Setup {
             loader: Loader { path, host: host.clone(), directories: global.plugin_path() },
             operator: super::run::maintainer(arguments.maintainer.clone()),
             meters: meters.clone(),
+            exporter: exporter.clone(),
             grace: arguments.grace.into(),
             stop: stop.clone(),
         };
@@ -77,6 +79,9 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
         }
     }
     tell(&[NotifyState::Stopping]);
+    for lost in exporter.close().await {
+        tracing::warn!("{lost}");
+    }
     Ok(())
 }
 
