@@ -98,6 +98,7 @@ pub fn removed(slot: &str, target: &str, bytes: u64) -> Entry {
         outcome: EffectOutcome::Done,
         rows: None,
         bytes: Some(bytes),
+        offset: Duration::ZERO,
         duration: Duration::from_millis(1),
     }
 }

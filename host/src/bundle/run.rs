@@ -59,6 +59,8 @@ pub struct Order<'a> {
     pub jobs: usize,
     /// Watches one task.
     pub observer: &'a (dyn Fn(&Task) -> Observer + Sync),
+    /// Told of each run that has ended: of a task's that is repeated too.
+    pub attempted: &'a (dyn Fn(&Report) + Sync),
     /// Told when a task has ended.
     pub ended: &'a (dyn Fn(&Task, &Report) + Sync),
     /// Stops all.
@@ -99,6 +101,7 @@ pub async fn run(host: &Host, bundle: &Bundle, ready: &[Ready<'_>], order: &Orde
                     let error = format!("not begun: what it comes after ended with {}", outcome.name());
                     let mut report = Report::not_begun(&ready.task.name, order.mode, Outcome::Invalid, &error);
                     order.recorder.keep(&mut report, ready.task.kind).await;
+                    (order.attempted)(&report);
                     (order.ended)(ready.task, &report);
                     reports.insert(&ready.task.name, report);
                 }
@@ -158,6 +161,7 @@ async fn attempt<'a>(host: &Host, ready: &Ready<'a>, order: &Order<'_>) -> (&'a 
         };
         let mut report = order.recorder.run(host, &ready.plugin, request, task.kind).await;
         let passes = matches!(report.run.outcome, Outcome::Unavailable | Outcome::TimedOut);
+        (order.attempted)(&report);
         if !passes || attempt == task.retries {
             if attempt > 0 {
                 report.notices.push(format!("it took {} attempts", u32::from(attempt) + 1));

@@ -14,7 +14,7 @@ use super::{fail, json, print};
 use crate::capability::Secret;
 use crate::history::{Reader, Run};
 use crate::policy::text::clean_line;
-use crate::tell::post::{client, reason};
+use crate::post::{client, reason};
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -15,6 +15,7 @@ use crate::meters::{Form, Meters, render};
 use crate::plugin::{DEFAULT_TIMEOUT, Request};
 use crate::policy::units::{Seconds, Size};
 use crate::report::{Outcome, Report, markdown, nagios, text};
+use crate::trace::Exporter;
 
 /// What `run` and `plan` take.
 #[derive(Args)]
@@ -126,7 +127,9 @@ pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -
         Err(error) => return fail(&error),
     };
     let metrics_file = arguments.metrics_file.clone();
+    let exporter = Exporter::of_environment();
     let report = run(global, arguments, mode, &recorder).await;
+    exporter.ended(None, &maintainer, &report);
     say_lost(&recorder.close().await);
     write_metrics(metrics_file.as_deref(), "", [&report]);
     print(&match format {
@@ -135,6 +138,7 @@ pub(super) async fn execute(global: &Global, arguments: Arguments, mode: Mode) -
         Format::Nagios => nagios::render(&report),
         Format::Markdown => markdown::render(&report, &maintainer),
     });
+    say_lost(&exporter.close().await);
     report.run.outcome.exit_code()
 }
 

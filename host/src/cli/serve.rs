@@ -15,6 +15,7 @@ use super::{Global, fail};
 use crate::meters::Meters;
 use crate::policy::units::Seconds;
 use crate::serve::{Engine, HOST, Loader, Service, Setup};
+use crate::trace::Exporter;
 use crate::web::{self, Door, Gate, Site, TokensFile};
 
 #[derive(Args)]
@@ -132,13 +133,14 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     let page = arguments.page.open().await?;
     let host = Arc::new(global.host()?);
     let stop = CancellationToken::new();
-    let meters = Meters::default();
+    let (meters, exporter) = (Meters::default(), Exporter::of_environment());
     let mut engines = Vec::new();
     for path in arguments.bundles {
         let setup = Setup {
             loader: Loader { path, host: host.clone(), directories: global.plugin_path() },
             operator: super::run::maintainer(arguments.maintainer.clone()),
             meters: meters.clone(),
+            exporter: exporter.clone(),
             grace: arguments.grace.into(),
             stop: stop.clone(),
         };
@@ -181,6 +183,9 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     closed.cancel();
     if let Some(page) = page {
         let _ = page.await;
+    }
+    for lost in exporter.close().await {
+        tracing::warn!("{lost}");
     }
     Ok(())
 }

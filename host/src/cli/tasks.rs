@@ -15,6 +15,7 @@ use crate::history::calendar::{self, Period};
 use crate::history::{Reader, Target};
 use crate::plugin::{did_you_mean, nearest_word};
 use crate::report::Whole;
+use crate::trace::Exporter;
 
 /// Which tasks.
 #[derive(Args)]
@@ -86,11 +87,13 @@ pub(super) async fn execute(global: &Global, path: &Path, arguments: &run::Argum
     let cancel = CancellationToken::new();
     let signals = tokio::spawn(stop_on_signal(cancel.clone()));
     let verbose = arguments.verbose();
+    let exporter = Exporter::of_environment();
     let order = Order {
         selection: &selection,
         mode,
         jobs: arguments.tasks.jobs.unwrap_or(bundle.limits.runs),
         observer: &|task| progress.observer(&task.name, verbose),
+        attempted: &|report| exporter.ended(Some(&bundle.name), &operator, report),
         ended: &|_, report| progress.ended(report),
         cancel,
         recorder: recorder.clone(),
@@ -109,6 +112,7 @@ pub(super) async fn execute(global: &Global, path: &Path, arguments: &run::Argum
         Format::Nagios => whole.nagios(),
         Format::Markdown => whole.markdown(&maintainer(arguments.maintainer().or_else(|| bundle.maintainer.clone()))),
     });
+    say_lost(&exporter.close().await);
     whole.outcome.exit_code()
 }
 

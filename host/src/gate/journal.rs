@@ -83,6 +83,8 @@ pub struct Entry {
     pub rows: Option<u64>,
     /// Bytes moved, freed or written.
     pub bytes: Option<u64>,
+    /// From the run's start to entering. For traces: neither the JSON report nor a history has it.
+    pub offset: Duration,
     /// From entering to the end.
     pub duration: Duration,
 }
@@ -138,7 +140,13 @@ impl Journal {
         self.left_out
     }
 
-    pub(super) fn open(&mut self, effect: Effect, decision: Decision, refusal: Option<&Refusal>) -> u64 {
+    pub(super) fn open(
+        &mut self,
+        effect: Effect,
+        decision: Decision,
+        refusal: Option<&Refusal>,
+        offset: Duration,
+    ) -> u64 {
         let sequence = self.next;
         self.next += 1;
         let kept = if effect.impact == Impact::Observe || decision == Decision::Refuse {
@@ -150,8 +158,8 @@ impl Journal {
         };
         if kept {
             let outcome = refusal.map_or(EffectOutcome::Abandoned, EffectOutcome::refused);
-            let entry =
-                Entry { sequence, effect, decision, outcome, rows: None, bytes: None, duration: Duration::ZERO };
+            let (rows, bytes, duration) = (None, None, Duration::ZERO);
+            let entry = Entry { sequence, effect, decision, outcome, rows, bytes, offset, duration };
             self.entries.insert(sequence, entry);
         } else {
             self.left_out += 1;
@@ -184,10 +192,11 @@ mod tests {
     fn a_flood_of_reads_does_not_push_out_what_changed_the_world() {
         let mut journal = Journal::default();
         for _ in 0..OBSERVED_LIMIT + 5 {
-            journal.open(Effect::new("sql", "database", "query", Impact::Observe, "SELECT 1"), Decision::Perform, None);
+            let read = Effect::new("sql", "database", "query", Impact::Observe, "SELECT 1");
+            journal.open(read, Decision::Perform, None, Duration::ZERO);
         }
         let change = Effect::new("sql", "database", "execute", Impact::Destroy, "DELETE FROM t");
-        let sequence = journal.open(change, Decision::Perform, None);
+        let sequence = journal.open(change, Decision::Perform, None, Duration::ZERO);
         assert_eq!(journal.left_out(), 5);
         assert_eq!(journal.entries().last().unwrap().sequence, sequence);
     }

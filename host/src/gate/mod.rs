@@ -45,6 +45,8 @@ pub type Clock = fn() -> Instant;
 pub struct Gate {
     mode: Mode,
     clock: Clock,
+    /// The run's start, from which effects are timed.
+    started: Instant,
     written: Written,
     state: Mutex<State>,
 }
@@ -63,7 +65,7 @@ impl Gate {
     /// A gate for one run.
     pub fn of(mode: Mode, budgets: Budgets, clock: Clock, written: Written) -> Arc<Self> {
         let state = Mutex::new(State { budgets, journal: Journal::default() });
-        Arc::new(Self { mode, clock, written, state })
+        Arc::new(Self { mode, clock, started: clock(), written, state })
     }
 
     /// How its run's grants were written.
@@ -94,13 +96,15 @@ impl Gate {
             (Ok(()), false) => Decision::Perform,
         };
         let slot = effect.slot.clone();
-        let sequence = self.lock().journal.open(effect, decision, verdict.as_ref().err());
+        let started = (self.clock)();
+        let offset = started.saturating_duration_since(self.started);
+        let sequence = self.lock().journal.open(effect, decision, verdict.as_ref().err(), offset);
         verdict.map(|()| Permit {
             gate: Arc::clone(self),
             sequence,
             slot,
             rehearse,
-            started: (self.clock)(),
+            started,
             rows: None,
             bytes: None,
             outcome: EffectOutcome::Abandoned,
@@ -249,6 +253,18 @@ mod tests {
         let outcomes: Vec<_> = journal.entries().map(|entry| entry.outcome.name()).collect();
         assert_eq!(outcomes, ["done", "failed", "abandoned", "refused"]);
         assert_eq!(journal.entries().next().unwrap().bytes, Some(7));
+    }
+
+    #[test]
+    fn effects_are_timed_from_the_start_of_the_run() {
+        let gate = gate(Mode::Perform);
+        for _ in 0..2 {
+            gate.enter(effect(Impact::Observe), Ok(())).unwrap().succeed();
+        }
+        let passed = gate.started.elapsed();
+        let entries = gate.journal().into_entries();
+        let ends: Vec<_> = entries.iter().map(|entry| entry.offset + entry.duration).collect();
+        assert!(ends[0] <= entries[1].offset && ends[1] <= passed, "{ends:?} of {passed:?}");
     }
 
     #[test]

@@ -110,6 +110,8 @@ fn effect(row: &Row) -> Result<Entry, sqlx::Error> {
         outcome,
         rows: optional(9)?,
         bytes: optional(10)?,
+        // It is not recorded: traces are made of what has just run.
+        offset: Duration::ZERO,
         duration: Duration::from_micros(row.count(11)?),
     })
 }

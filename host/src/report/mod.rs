@@ -204,7 +204,7 @@ impl Report {
     }
 
     /// The findings, the worst first, and of the same severity in the order found.
-    fn worst_first(&self) -> Vec<&Finding> {
+    pub(crate) fn worst_first(&self) -> Vec<&Finding> {
         let mut findings: Vec<_> = self.findings.iter().collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings

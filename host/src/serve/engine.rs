@@ -21,6 +21,7 @@ use crate::plugin::{Request, arguments};
 use crate::report::{Finding, Outcome, Report, Severity};
 use crate::schedule::{Action, Asked, Scheduler, Start, Ticket, Why};
 use crate::tell::{Ended, Level, Teller};
+use crate::trace::Exporter;
 
 /// How long the loop sleeps at most: a clock may be put, and a file may change.
 const NAP: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub struct Setup {
     pub operator: String,
     /// Counts what ends.
     pub meters: Meters,
+    /// Sends what ends as traces.
+    pub exporter: Exporter,
     /// How long runs may go on when the host is told to end.
     pub grace: Duration,
     /// The host is told to end.
@@ -311,6 +314,8 @@ impl Engine {
             tracing::warn!(task, run = id, outcome = outcome.name(), "{said}");
         }
         self.setup.meters.ended(&self.loaded.bundle.name, &report);
+        let by = run.start.waiting.asked.as_ref().map_or(self.setup.operator.as_str(), |asked| asked.by.as_str());
+        self.setup.exporter.ended(Some(&self.loaded.bundle.name), by, &report);
         let again = self.scheduler.ended(ticket, outcome, Timestamp::now());
         if report.run.mode == Mode::Perform
             && let Some(level) = Level::of(outcome)

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use hyper::header::HeaderMap;
+
 use super::mail::Post;
 use super::message::Message;
-use super::post::Poster;
 use super::rule::Rule;
 use super::{Ended, Level, mail};
 use crate::capability::Secret;
+use crate::post::Poster;
 
 /// A way to tell somebody.
 #[derive(Clone, Debug)]
@@ -127,7 +129,10 @@ impl Channel {
 
     pub(super) async fn deliver(&self, poster: &Poster, delivery: &Delivery) -> Result<(), String> {
         match &delivery.what {
-            What::Request { url, kind, body } => poster.post(url, kind, body).await,
+            What::Request { url, kind, body } => {
+                let taken = poster.post(url, kind, &HeaderMap::new(), body.clone()).await;
+                taken.map(drop).map_err(|error| error.to_string())
+            }
             What::Mail(post) => mail::send(post).await,
         }
     }

@@ -7,7 +7,6 @@
 mod channel;
 mod mail;
 mod message;
-pub(crate) mod post;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -21,8 +20,8 @@ pub use channel::{Channel, Kind, Mail};
 pub use message::Message;
 pub use rule::{Level, Rule, Say};
 
+use crate::post::Poster;
 use channel::Delivery;
-use post::Poster;
 
 /// What a run was, for whoever is told of it.
 #[derive(Clone, Debug)]
