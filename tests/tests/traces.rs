@@ -1,7 +1,7 @@
 //! Runs as traces, as a collector gets them: where the operator names one, whole and with the run's id; where it is away
 //! or misbehaves, no run is held up for long and none ends otherwise; where none is named, nothing is sent.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

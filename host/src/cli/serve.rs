@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     /// How long runs may go on when the host is told to end (SIGTERM or Ctrl-C); then they are stopped, and clean up.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     grace: Seconds,
-    /// Who runs the host, for the history [default: the user's name].
+    /// Who runs the host, for the history [default: the user's name, or `host`].
     #[arg(long, value_name = "NAME", env = "TASKHOST_MAINTAINER")]
     maintainer: Option<String>,
     #[command(flatten)]
@@ -138,7 +138,11 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     for path in arguments.bundles {
         let setup = Setup {
             loader: Loader { path, host: host.clone(), directories: global.plugin_path() },
-            operator: super::run::maintainer(arguments.maintainer.clone()),
+            operator: arguments
+                .maintainer
+                .clone()
+                .or_else(|| std::env::var("USER").ok())
+                .unwrap_or_else(|| HOST.into()),
             meters: meters.clone(),
             exporter: exporter.clone(),
             grace: arguments.grace.into(),

@@ -1,5 +1,7 @@
 //! The text of what is known. Pure.
 
+#![expect(clippy::cast_precision_loss, reason = "what is counted here is far from 2^52")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 

@@ -74,8 +74,8 @@ impl Window {
             Self::Days { first, last } => (*first..=*last).contains(&time.date()),
             Self::Hours { days, from, until } => {
                 let minute = minute(time.time());
-                let today = on(days, time.weekday()) && (*from..*until).contains(&minute);
-                let yesterday = on(days, time.weekday().previous()) && (*from..*until).contains(&(minute + DAY));
+                let today = on(*days, time.weekday()) && (*from..*until).contains(&minute);
+                let yesterday = on(*days, time.weekday().previous()) && (*from..*until).contains(&(minute + DAY));
                 today || yesterday
             }
         }
@@ -123,7 +123,7 @@ impl Opening {
     }
 }
 
-fn on(days: &[bool; 7], day: Weekday) -> bool {
+fn on(days: [bool; 7], day: Weekday) -> bool {
     usize::try_from(day.to_sunday_zero_offset()).ok().and_then(|day| days.get(day)).copied().unwrap_or(false)
 }
 
@@ -158,11 +158,11 @@ fn of_days(word: &str) -> Result<[bool; 7], String> {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last) = (number(first)?, number(last)?);
         let length = (last + 7 - first) % 7;
-        (0..=length).filter_map(|step| Some((first + step) % 7)).for_each(|day| {
-            if let Some(day) = days.get_mut(day) {
+        for step in 0..=length {
+            if let Some(day) = days.get_mut((first + step) % 7) {
                 *day = true;
             }
-        });
+        }
     }
     Ok(days)
 }

@@ -468,10 +468,9 @@ impl Task {
     fn take_in(&mut self, due: Due, actions: &mut Vec<Action>) {
         let Due { mut missed, more, now } = due;
         let made_up = match self.timing.catch_up {
-            CatchUp::None => vec![],
             // What is due now makes up for it.
             CatchUp::Last if now.is_empty() => missed.pop().into_iter().collect(),
-            CatchUp::Last => vec![],
+            CatchUp::None | CatchUp::Last => vec![],
             CatchUp::All => std::mem::take(&mut missed),
         };
         if let Some(newest) = missed.last().copied().or_else(|| made_up.first().copied().filter(|_| more)) {

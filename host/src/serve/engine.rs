@@ -334,7 +334,7 @@ impl Engine {
             Order::Queue(answer) => drop(answer.send(self.queue())),
             Order::Standing(answer) => drop(answer.send(self.standing())),
             Order::Run { task, by, mode, arguments, answer } => {
-                let asked = self.ask(&task, by, mode, arguments);
+                let asked = self.ask(&task, &by, mode, arguments);
                 self.advance_and(answer, asked);
             }
             Order::Cancel { run, by, answer } => {
@@ -383,18 +383,18 @@ impl Engine {
         self.loaded.task(task).map(drop).ok_or_else(|| format!("there is no task `{task}`"))
     }
 
-    fn ask(&mut self, task: &str, by: String, mode: Mode, given: Vec<(String, String)>) -> Result<String, String> {
+    fn ask(&mut self, task: &str, by: &str, mode: Mode, given: Vec<(String, String)>) -> Result<String, String> {
         let loaded = self.loaded.clone();
         let (found, armed) = loaded.task(task).ok_or_else(|| format!("there is no task `{task}`"))?;
         let run = uuid::Uuid::now_v7().to_string();
         let words: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let asked = Asked { run: run.clone(), by: by.clone(), mode, arguments: given };
+        let asked = Asked { run: run.clone(), by: by.into(), mode, arguments: given };
         arguments::parse(armed.plugin.description(), &with_asked(found, Some(&asked)))
             .map_err(|error| error.0.join("\n"))?;
         self.scheduler.run_now(task, asked, Timestamp::now())?;
         let detail = if mode == Mode::Rehearse { "a rehearsal".to_owned() } else { "a run".to_owned() };
         let detail = if words.is_empty() { detail } else { format!("{detail} with {}", words.join(" ")) };
-        self.note(&by, Deed::Asked, Some(task.into()), Some(run.clone()), detail);
+        self.note(by, Deed::Asked, Some(task.into()), Some(run.clone()), detail);
         Ok(run)
     }
 

@@ -176,11 +176,15 @@ async fn send(poster: &Poster, settings: &Settings, message: String) -> Result<(
 /// What an answer says of spans that it did not take.
 fn rejected(answer: &[u8]) -> (usize, String) {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let partial = &answer["partialSuccess"];
     // Whole numbers of 64 bits are texts in OTLP's JSON, and some write them as numbers.
-    let count = &partial["rejectedSpans"];
-    let count = count.as_str().and_then(|count| count.parse().ok()).or(count.as_u64()).unwrap_or(0);
-    let why = partial["errorMessage"].as_str().filter(|why| !why.is_empty()).unwrap_or("the collector rejected them");
+    let count = answer.pointer("/partialSuccess/rejectedSpans");
+    let number = |count: &Value| count.as_str().and_then(|count| count.parse().ok()).or(count.as_u64());
+    let count = count.and_then(number).unwrap_or(0);
+    let why = answer
+        .pointer("/partialSuccess/errorMessage")
+        .and_then(Value::as_str)
+        .filter(|why| !why.is_empty())
+        .unwrap_or("the collector rejected them");
     (usize::try_from(count).unwrap_or(usize::MAX), clean_line(why, 1024))
 }
 

@@ -22,6 +22,7 @@ const TEXT: usize = 1024;
 /// A span.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are OTLP's")]
 pub(super) struct Span {
     trace_id: String,
     span_id: String,
@@ -79,7 +80,9 @@ pub(super) fn of(bundle: Option<&str>, operator: &str, report: &Report) -> Vec<S
     let effects = shown(&report.effects);
     let mut attributes = Attributes::default();
     attributes.text("taskhost.run", &report.run.id);
-    bundle.into_iter().for_each(|bundle| attributes.text("taskhost.bundle", bundle));
+    if let Some(bundle) = bundle {
+        attributes.text("taskhost.bundle", bundle);
+    }
     attributes.text("taskhost.task", &report.run.task);
     if let Some(plugin) = &report.run.plugin {
         attributes.text("taskhost.plugin.name", &plugin.name);
