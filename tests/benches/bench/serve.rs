@@ -12,6 +12,7 @@ use taskhost::gate::Mode;
 use taskhost::meters::Meters;
 use taskhost::plugin::{Host, HostConfig};
 use taskhost::serve::{Engine, Loader, Service, Setup};
+use taskhost::trace::Exporter;
 use tokio_util::sync::CancellationToken;
 
 use crate::crowd::resident;
@@ -43,6 +44,7 @@ impl Served {
             loader: Loader { path, host: host.clone(), directories: vec![] },
             operator: "bench".into(),
             meters: Meters::default(),
+            exporter: Exporter::default(),
             grace: Duration::from_secs(10),
             stop: stop.clone(),
         };

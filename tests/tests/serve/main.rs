@@ -1,7 +1,7 @@
 //! `host serve`: tasks at their times, through what a year brings: a bundle that changes, one that is broken, a host that
 //! is told to end, and one that is killed at any moment.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
 
 mod killed;
 mod logs;
