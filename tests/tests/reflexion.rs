@@ -103,8 +103,7 @@ fn alike(text: &str) -> String {
             let bare = word.trim_matches(|character: char| ",;:()".contains(character));
             let follows = words.last().is_some_and(|last| *last == "0");
             match bare {
-                "B" | "KiB" | "MiB" | "GiB" | "s" | "ms" | "min" | "h" | "d" if follows => {}
-                "0" | "0%" if follows => {}
+                "B" | "KiB" | "MiB" | "GiB" | "s" | "ms" | "min" | "h" | "d" | "0" | "0%" if follows => {}
                 "0" => words.push("0"),
                 _ if follows => words.push(word.trim_end_matches(',').trim_end_matches('s')),
                 _ => words.push(word),
