@@ -44,6 +44,7 @@ const FILES: usize = 200_000;
 const LOG_BYTES: u64 = 1 << 30;
 const DUMP_MEGABYTES: usize = 500;
 
+#[expect(clippy::too_many_lines, reason = "one benchmark after another")]
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let runtime = tokio::runtime::Runtime::new()?;

@@ -73,7 +73,8 @@ impl Served {
 fn tasks(plugin: &Path, count: usize, schedule: impl Fn(usize) -> &'static str) -> String {
     let mut text = String::new();
     for number in 0..count {
-        let _ = write!(text, "[tasks.task-{number}]\nplugin = {plugin:?}\nschedule = {:?}\n", schedule(number));
+        let (plugin, schedule) = (plugin.display(), schedule(number));
+        let _ = write!(text, "[tasks.task-{number}]\nplugin = \"{plugin}\"\nschedule = \"{schedule}\"\n");
     }
     text
 }
@@ -183,10 +184,10 @@ pub(super) fn scheduled(plugin: &Path) -> anyhow::Result<Comparison> {
             aim: "at least 500 a second".into(),
             method: format!(
                 "`host serve` in-process, {AT_ONCE} runs at a time, from the full minute until the last had ended and was \
-                 recorded. Reading and checking the bundle took {:.2} s, {:.1} KiB of memory a task. A run takes {file} \
+                 recorded. Reading and checking the bundle took {:.2} s, {} KiB of memory a task. A run takes {file} \
                  bytes of the history's file ({grew} with its journal).",
                 ready.as_secs_f64(),
-                grown as f64 / 1024.0 / SCHEDULED as f64
+                grown / SCHEDULED as u64 / 1024
             ),
             met: ours < Duration::from_millis(2),
             times: vec![("Taskhost".into(), ours), ("the same runs, recorded nowhere".into(), bare)],
