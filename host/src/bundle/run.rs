@@ -95,17 +95,7 @@ pub async fn run(host: &Host, bundle: &Bundle, ready: &[Ready<'_>], order: &Orde
         });
         let none_begun = next.is_empty();
         for (ready, stands) in next {
-            match stands {
-                None => running.push(attempt(host, ready, order)),
-                Some(outcome) => {
-                    let error = format!("not begun: what it comes after ended with {}", outcome.name());
-                    let mut report = Report::not_begun(&ready.task.name, order.mode, Outcome::Invalid, &error);
-                    order.recorder.keep(&mut report, ready.task.kind).await;
-                    (order.attempted)(&report);
-                    (order.ended)(ready.task, &report);
-                    reports.insert(&ready.task.name, report);
-                }
-            }
+            running.push(begin(host, ready, stands, order));
         }
         match running.next().await {
             Some((task, report)) => {
@@ -140,6 +130,17 @@ pub async fn run(host: &Host, bundle: &Bundle, ready: &[Ready<'_>], order: &Orde
             .collect(),
         runs,
     }
+}
+
+/// Runs one task, or leaves it when something stands against it. To record that too is the work of a future beside the
+/// others: one of them may hold the history's connection, and gives it back only when it is polled.
+async fn begin<'a>(host: &Host, ready: &Ready<'a>, stands: Option<Outcome>, order: &Order<'_>) -> (&'a Task, Report) {
+    let Some(outcome) = stands else { return attempt(host, ready, order).await };
+    let error = format!("not begun: what it comes after ended with {}", outcome.name());
+    let mut report = Report::not_begun(&ready.task.name, order.mode, Outcome::Invalid, &error);
+    order.recorder.keep(&mut report, ready.task.kind).await;
+    (order.attempted)(&report);
+    (ready.task, report)
 }
 
 /// Runs one task, and again as long as it may be and what stood against it can pass.
