@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops here")]
 
+mod browser;
 pub mod certificates;
 mod databases;
 pub mod docker;
@@ -17,6 +18,7 @@ mod servers;
 
 use std::path::{Path, PathBuf};
 
+pub use browser::{Browser, By, Script};
 pub use databases::{Database, mariadb, postgres, server_authority};
 pub use host::{Host, Output, Process, binary, host};
 pub use prometheus::PrometheusServer;

@@ -30,6 +30,7 @@ pub(super) struct Programs {
     pub(super) redis: PathBuf,
     pub(super) docker: Option<DockerPrograms>,
     pub(super) prometheus: PathBuf,
+    pub(super) chromedriver: PathBuf,
 }
 
 struct Found {
@@ -39,6 +40,8 @@ struct Found {
     docker: Option<DockerPrograms>,
     busybox: Option<PathBuf>,
     prometheus: Option<PathBuf>,
+    chromium: Option<PathBuf>,
+    chromedriver: Option<PathBuf>,
 }
 
 /// Finds the programs of the servers that are wanted; none that is wanted is missing from the answer. PostgreSQL, MariaDB
@@ -51,6 +54,8 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
         docker: docker.then(find_docker).flatten(),
         busybox: program("busybox", &["/bin", "/usr/bin"].map(PathBuf::from)),
         prometheus: program("prometheus", &["/usr/bin", "/usr/local/bin"].map(PathBuf::from)),
+        chromium: find_chromium(),
+        chromedriver: program("chromedriver", &["/usr/bin", "/usr/local/bin"].map(PathBuf::from)),
     };
     let missing = |found: &Found| {
         let mut packages = Vec::new();
@@ -72,6 +77,12 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
         if found.prometheus.is_none() {
             packages.push("prometheus");
         }
+        if found.chromium.is_none() {
+            packages.push("chromium");
+        }
+        if found.chromedriver.is_none() {
+            packages.push("chromium-driver");
+        }
         packages
     };
     let mut found = find();
@@ -87,6 +98,8 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
         docker,
         busybox: _,
         prometheus: Some(prometheus),
+        chromium: _,
+        chromedriver: Some(chromedriver),
     } = found
     else {
         bail!("{}", wanting(&packages));
@@ -94,7 +107,7 @@ pub(super) async fn programs(docker: bool) -> anyhow::Result<Programs> {
     if !packages.is_empty() {
         bail!("{}", wanting(&packages));
     }
-    Ok(Programs { postgres, mariadb, redis, docker, prometheus })
+    Ok(Programs { postgres, mariadb, redis, docker, prometheus, chromedriver })
 }
 
 /// Installs packages where that can be done: as root, on a system with apt. Whether it was.
@@ -116,8 +129,9 @@ pub(crate) async fn apt_install(packages: &[&str]) -> anyhow::Result<bool> {
 fn wanting(packages: &[&str]) -> String {
     format!(
         "the tests need the programs of PostgreSQL (initdb, postgres), MariaDB (mariadb-install-db, mariadbd), Redis \
-         (redis-server), Prometheus (prometheus) and Docker (dockerd, docker, docker-registry, and a static busybox); on Debian or Ubuntu: `sudo apt-get install {}`. dockerd is started as root only, and TASKHOST_TEST_DOCKER=unix:///... names an \
-         engine for tests instead",
+         (redis-server), Prometheus (prometheus), Chromium (chromium, chromedriver) and Docker (dockerd, docker, \
+         docker-registry, and a static busybox); on Debian or Ubuntu: `sudo apt-get install {}`. dockerd is started as \
+         root only, and TASKHOST_TEST_DOCKER=unix:///... names an engine for tests instead",
         packages.join(" ")
     )
 }
@@ -129,6 +143,13 @@ fn find_docker() -> Option<DockerPrograms> {
         docker: program("docker", &directories)?,
         registry: program("docker-registry", &directories)?,
     })
+}
+
+fn find_chromium() -> Option<PathBuf> {
+    // Where its driver looks for it.
+    ["chromium", "chromium-browser", "google-chrome"]
+        .iter()
+        .find_map(|name| program(name, &["/usr/bin", "/usr/local/bin"].map(PathBuf::from)))
 }
 
 fn find_redis() -> Option<PathBuf> {

@@ -39,6 +39,8 @@ const REDIS_PROGRAM: &str = "TASKHOST_TEST_REDIS_SERVER";
 const SQL_PROGRAMS: [&str; 2] = ["TASKHOST_TEST_POSTGRES_PROGRAMS", "TASKHOST_TEST_MYSQL_PROGRAMS"];
 /// Names the program of Prometheus, of which each test starts a server of its own.
 const PROMETHEUS_PROGRAM: &str = "TASKHOST_TEST_PROMETHEUS_SERVER";
+/// Names the program that drives Chromium, of which each test starts one of its own.
+const CHROMEDRIVER: &str = "TASKHOST_TEST_CHROMEDRIVER";
 /// Names the certificate that the servers' own are signed with.
 const AUTHORITY: &str = "TASKHOST_TEST_SERVER_CA";
 
@@ -70,6 +72,7 @@ impl Servers {
             (SQL_PROGRAMS[0], beside(&programs.postgres.postgres)),
             (SQL_PROGRAMS[1], beside(&programs.mariadb.mariadbd)),
             (PROMETHEUS_PROGRAM, programs.prometheus.display().to_string()),
+            (CHROMEDRIVER, programs.chromedriver.display().to_string()),
         ];
         if postgres_named && mariadb_named && redis_named && docker_named && registry_named {
             println!("those that {} name", VARIABLES.join(" and "));

@@ -1,0 +1,105 @@
+//! The page of `host serve` in a real browser, as people use it: with scripts and without, on a telephone, in the dark, by
+//! keyboard. Where `TASKHOST_TEST_SCREENSHOTS` names a directory, it gets a picture of each page.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops here")]
+
+mod pages;
+mod story;
+
+use std::path::PathBuf;
+
+use taskhost_tests::{Browser, By, Process, fixture, host, hostile};
+
+const BUNDLE: &str = r#"
+name = "shop & <b>sons</b>"
+maintainer = "the team"
+history = "history.db"
+
+[tasks.clean]
+plugin = "file-cleanup"
+description = "Removes LONG from where the shop keeps them"
+schedule = "daily at 03:00"
+kind = "daily"
+parameters = { older-than = "30d" }
+grants.directory = { files = "logs", access = ["delete"] }
+budget = { "directory.files" = 10 }
+
+[tasks.forge]
+plugin = CONDUCT
+parameters = { case = "forge-markup" }
+
+[tasks.sleep]
+plugin = CONDUCT
+parameters = { case = "sleep" }
+
+[tasks.collect]
+plugin = ERRAND
+parameters = { errand = "collect" }
+grants.directory = { files = "logs", access = ["write"] }
+
+[[checklist]]
+title = "Read the <error> log"
+kind = "daily"
+
+[[checklist]]
+title = "Vendor review of LONG"
+kind = "quarterly"
+detail = "With the contracts."
+"#;
+
+/// Without a place to break a line at.
+const LONG: &str = "a-name_that.does/not:end=before@the+edge_of-a.telephone/whatever:it=is@called+by-those_who.keep/it";
+
+/// The bundle's name in an address.
+const NAME: &str = "/shop%20%26%20%3Cb%3Esons%3C%2Fb%3E";
+
+/// A bundle that is served, and an operator's token.
+struct World {
+    url: String,
+    token: String,
+    // Removed after the host ended.
+    _process: Process,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    fn served() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::create_dir(path("logs")).unwrap();
+        std::fs::write(path("logs/a.log"), "one").unwrap();
+        let named = |path: PathBuf| format!("\"{}\"", path.display());
+        let bundle = BUNDLE.replace("ERRAND", &named(fixture("errand"))).replace("CONDUCT", &named(hostile("conduct")));
+        std::fs::write(path("bundle.toml"), bundle.replace("LONG", LONG)).unwrap();
+        let made = host().args(["token", "add", "olga", "--role", "approver", "--tokens"]).arg(path("tokens")).run();
+        let token = made.expect_code(0).stdout.trim().to_owned();
+        let serve = host().arg("serve").arg(path("bundle.toml")).arg("--tokens").arg(path("tokens"));
+        let mut process = serve.args(["--listen", "127.0.0.1:0", "--grace", "1s"]).spawn();
+        let line = process.line();
+        let Some((_, url)) = line.split_once("listening on ") else { panic!("{line:?}: {}", process.wait()) };
+        Self { url: url.to_owned(), token, _process: process, _directory: directory }
+    }
+
+    /// The address of a page of the bundle's.
+    fn page(&self, page: &str) -> String {
+        format!("{}{NAME}/{page}", self.url)
+    }
+
+    /// Signs in, from the first page, by keyboard.
+    fn sign_in(&self, browser: &Browser) {
+        browser.open(&self.url);
+        assert!(browser.url().contains("/sign-in"), "{}", browser.url());
+        browser.fill("#token", &format!("{}\u{E007}", self.token));
+        browser.wait_text("h1", "Today");
+        assert_eq!(browser.text(".account span"), "olga approver");
+    }
+
+    /// Has `collect` run by its form.
+    fn run(&self, browser: &Browser, times: &str, pause: &str) {
+        browser.open(&self.page("tasks/collect"));
+        browser.fill("#p-times", times);
+        browser.fill("#p-pause", pause);
+        browser.click(By::Button("Run now"));
+        browser.wait("a run's page", || browser.url().contains("/runs/"));
+    }
+}
