@@ -2,7 +2,7 @@
 //!
 //! It asks and tells a [`Service`] and reads the history; it never reaches into the engine, never changes anything without
 //! somebody's name, never trusts what a browser or a proxy says beyond what was configured, and never shows another's text
-//! as anything but text. Every address is in one of two tables, [`page::ROUTES`] and [`api::ROUTES`], and every request
+//! as anything but text. Every address is in one of two tables, `page::ROUTES` and `api::ROUTES`, and every request
 //! passes the [`Gate`].
 
 mod api;
