@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,16 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::clerk::{Clerk, Ledger, Page};
 use super::live::Live;
-use super::loaded::{Loaded, Loader};
-use super::{Answer, Order, Runs, Service, Standing, Waits};
+use super::loaded::{Loaded, Loader, Mark};
+use super::reread::{Readers, Reread};
+use super::words::{left_out, told};
+use super::{Order, Service};
 use crate::bundle::Task;
 use crate::gate::Mode;
 use crate::history::{Beginning, Deed, Event, Filter, Note, Writer};
-use crate::meters::{Meters, Queue};
-use crate::plugin::{Request, arguments};
-use crate::report::{Finding, Outcome, Report, Severity};
-use crate::schedule::{Action, Asked, Scheduler, Start, Ticket, Why};
-use crate::tell::{Ended, Level, Teller};
+use crate::meters::Meters;
+use crate::plugin::Request;
+use crate::report::{Outcome, Report};
+use crate::schedule::{Action, Asked, Scheduler, Start, Ticket};
+use crate::tell::{Delivered, Level, Teller};
 use crate::trace::Exporter;
 
 /// How long the loop sleeps at most: a clock may be put, and a file may change.
@@ -29,8 +31,6 @@ const NAP: Duration = Duration::from_secs(1);
 const CLEAN_UP: Duration = Duration::from_secs(40);
 /// What is told and not yet heard.
 const ORDERS: usize = 256;
-/// Findings in one message.
-const TOLD: usize = 10;
 /// Who does what nobody asked for.
 pub const HOST: &str = "host";
 
@@ -52,17 +52,20 @@ pub struct Setup {
 
 /// Serves one bundle.
 pub struct Engine {
-    setup: Setup,
-    service: Service,
-    loaded: Arc<Loaded>,
-    scheduler: Scheduler,
-    writer: Arc<Writer>,
-    ledger: Arc<Ledger>,
+    pub(super) setup: Setup,
+    pub(super) service: Service,
+    pub(super) loaded: Arc<Loaded>,
+    pub(super) scheduler: Scheduler,
+    pub(super) writer: Arc<Writer>,
+    pub(super) ledger: Arc<Ledger>,
     live: Live,
-    teller: Teller,
+    pub(super) teller: Teller,
+    delivered: mpsc::UnboundedReceiver<Delivered>,
+    pub(super) readers: Readers,
+    reread: mpsc::UnboundedReceiver<Reread>,
     /// When each channel is next told that the host lives.
     alive: BTreeMap<String, tokio::time::Instant>,
-    runs: BTreeMap<Ticket, Run>,
+    pub(super) runs: BTreeMap<Ticket, Run>,
     orders: mpsc::Receiver<Order>,
     pages: mpsc::UnboundedSender<Page>,
     begun: mpsc::UnboundedReceiver<Vec<Ticket>>,
@@ -70,17 +73,18 @@ pub struct Engine {
     end: mpsc::UnboundedSender<(Ticket, Box<Report>)>,
     clerk: tokio::task::JoinHandle<()>,
     /// Of the bundle's file, as it was last looked at.
-    mark: Option<[u8; 32]>,
+    pub(super) mark: Option<Mark>,
     /// What the scheduler was told to do, of which the time has not come.
-    page: Page,
+    pub(super) page: Page,
 }
 
 /// A run that was started.
-struct Run {
-    start: Start,
-    beginning: Beginning,
-    cancel: CancellationToken,
-    stopped_by: Option<String>,
+pub(super) struct Run {
+    pub(super) start: Start,
+    pub(super) beginning: Beginning,
+    loaded: Arc<Loaded>,
+    pub(super) cancel: CancellationToken,
+    pub(super) stopped_by: Option<String>,
 }
 
 impl Engine {
@@ -121,12 +125,17 @@ impl Engine {
             target,
             ledger: ledger.clone(),
         };
+        let (teller, delivered) = Teller::new(loaded.channels.clone(), told);
+        let (readers, reread) = Readers::new();
         let mut engine = Self {
             scheduler: Scheduler::new(bundle.limits.clone(), loaded.timings(), past, Timestamp::now()),
             mark: setup.loader.mark(),
             clerk: tokio::spawn(clerk.work()),
             page: Page::default(),
-            teller: Teller::new(loaded.channels.clone(), told),
+            teller,
+            delivered,
+            readers,
+            reread,
             alive: BTreeMap::new(),
             runs: BTreeMap::new(),
             setup,
@@ -165,7 +174,9 @@ impl Engine {
                 () = stop.cancelled() => break,
                 Some((ticket, report)) = self.ended.recv() => self.take_end(ticket, report),
                 Some(tickets) = self.begun.recv() => self.begin(&tickets),
-                Some(order) = self.orders.recv() => self.obey(order).await,
+                Some(order) = self.orders.recv() => self.obey(order),
+                Some(reread) = self.reread.recv() => self.take_up(reread),
+                Some(told) = self.delivered.recv() => self.take_told(told),
                 () = tokio::time::sleep(nap) => {}
             }
             // Many may have ended at once; they are written together.
@@ -174,12 +185,7 @@ impl Engine {
             }
             if looked.elapsed() >= NAP {
                 looked = tokio::time::Instant::now();
-                let mark = self.setup.loader.mark();
-                // A file that is being replaced is not there for a moment.
-                if mark.is_some() && mark != self.mark {
-                    self.mark = mark;
-                    let _ = self.reload(HOST).await;
-                }
+                self.look();
             }
         }
         self.drain(&mut beat).await;
@@ -192,12 +198,12 @@ impl Engine {
     }
 
     /// Does what is due now.
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         let actions = self.scheduler.advance(Timestamp::now());
         self.take(actions);
     }
 
-    fn take(&mut self, actions: Vec<Action>) {
+    pub(super) fn take(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Start(start) => self.start(start),
@@ -222,7 +228,7 @@ impl Engine {
     }
 
     /// Hands on what is to be written, with what the scheduler must not forget.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         let mut page = std::mem::take(&mut self.page);
         page.notes.extend(self.scheduler.changed().into_iter().map(|(task, past)| Note::Past(task, past)));
         if !page.notes.is_empty() || !page.ends.is_empty() {
@@ -231,7 +237,7 @@ impl Engine {
         }
     }
 
-    fn note(&mut self, by: &str, what: Deed, task: Option<String>, run: Option<String>, detail: String) {
+    pub(super) fn note(&mut self, by: &str, what: Deed, task: Option<String>, run: Option<String>, detail: String) {
         let event = Event { at: Timestamp::now(), by: by.into(), what, task, run, detail };
         self.page.notes.push(Note::Event(event));
     }
@@ -250,7 +256,8 @@ impl Engine {
         let beginning = beginning.with_plugin(task.map(|(_, armed)| armed.plugin.id()));
         self.page.notes.push(Note::Began(beginning.clone()));
         self.page.begins.push(start.ticket);
-        let run = Run { start, beginning, cancel: CancellationToken::new(), stopped_by: None };
+        let cancel = CancellationToken::new();
+        let run = Run { start, beginning, loaded: loaded.clone(), cancel, stopped_by: None };
         self.runs.insert(run.start.ticket, run);
     }
 
@@ -259,17 +266,19 @@ impl Engine {
         for ticket in tickets {
             let Some(run) = self.runs.get(ticket) else { continue };
             let (task, id) = (&run.start.task, run.beginning.id().to_owned());
+            // As it was when it was started, whatever was read since.
+            let loaded = run.loaded.clone();
             let asked = run.start.waiting.asked.as_ref();
             let mode = asked.map_or(Mode::Perform, |asked| asked.mode);
             let (end, ticket) = (self.end.clone(), *ticket);
-            let Some((task, armed)) = self.loaded.task(task) else {
+            let Some((task, armed)) = loaded.task(task) else {
                 let report = Report::not_begun(task, mode, Outcome::Invalid, "the bundle has no such task any more");
                 let _ = end.send((ticket, Box::new(report)));
                 continue;
             };
             tracing::info!(task = task.name, run = id, "begins");
             if mode == Mode::Perform {
-                self.teller.began(&self.loaded.bundle.name, &task.name, &id);
+                self.teller.began(&loaded.bundle.name, &task.name, &id);
             }
             let request = Request {
                 task: Some(task.name.clone()),
@@ -313,202 +322,26 @@ impl Engine {
         } else {
             tracing::warn!(task, run = id, outcome = outcome.name(), "{said}");
         }
-        self.setup.meters.ended(&self.loaded.bundle.name, &report);
         let by = run.start.waiting.asked.as_ref().map_or(self.setup.operator.as_str(), |asked| asked.by.as_str());
         self.setup.exporter.ended(Some(&self.loaded.bundle.name), by, &report);
         let again = self.scheduler.ended(ticket, outcome, Timestamp::now());
+        // What was rehearsed did not happen.
+        if report.run.mode == Mode::Perform {
+            self.setup.meters.ended(&self.loaded.bundle.name, &report);
+        }
         if report.run.mode == Mode::Perform
             && let Some(level) = Level::of(outcome)
         {
             let ended = told(&self.loaded.bundle.name, task, level, again, &report);
-            for (channel, task, level) in self.teller.ended(&ended) {
-                self.page.notes.push(Note::Told(channel, task, level));
-            }
+            self.teller.ended(&ended);
         }
         self.page.notes.push(Note::Ended(run.beginning, report));
         self.page.ends.push((id, outcome));
     }
 
-    async fn obey(&mut self, order: Order) {
-        match order {
-            Order::Queue(answer) => drop(answer.send(self.queue())),
-            Order::Standing(answer) => drop(answer.send(self.standing())),
-            Order::Run { task, by, mode, arguments, answer } => {
-                let asked = self.ask(&task, &by, mode, arguments);
-                self.advance_and(answer, asked);
-            }
-            Order::Cancel { run, by, answer } => {
-                let done = self.cancel(&run, &by);
-                self.advance_and(answer, done);
-            }
-            Order::DropWaiting { task, by, answer } => {
-                let done = self.known(&task).map(|()| {
-                    let dropped = self.scheduler.drop_waiting(&task, None);
-                    let count = dropped.len();
-                    self.note(&by, Deed::Cancelled, Some(task), None, format!("{count} waiting runs"));
-                    self.take(dropped);
-                    count
-                });
-                self.advance_and(answer, done);
-            }
-            Order::Pause { task, paused, by, answer } => {
-                let done = self.known(&task).map(|()| {
-                    let new = self.scheduler.pause(&task, paused);
-                    if new {
-                        let what = if paused { Deed::Paused } else { Deed::Resumed };
-                        self.note(&by, what, Some(task), None, String::new());
-                    }
-                    new
-                });
-                self.advance_and(answer, done);
-            }
-            Order::Reload { by, answer } => {
-                let done = self.reload(&by).await;
-                self.advance_and(answer, done);
-            }
-            Order::SignedIn { by, detail } => {
-                self.note(&by, Deed::SignedIn, None, None, detail);
-                self.flush();
-            }
-        }
-    }
-
-    /// What is answered holds from then on.
-    fn advance_and<T>(&mut self, answer: Answer<T>, done: Result<T, String>) {
-        self.advance();
-        let _ = answer.send(done);
-    }
-
-    fn known(&self, task: &str) -> Result<(), String> {
-        self.loaded.task(task).map(drop).ok_or_else(|| format!("there is no task `{task}`"))
-    }
-
-    fn ask(&mut self, task: &str, by: &str, mode: Mode, given: Vec<(String, String)>) -> Result<String, String> {
-        let loaded = self.loaded.clone();
-        let (found, armed) = loaded.task(task).ok_or_else(|| format!("there is no task `{task}`"))?;
-        let run = uuid::Uuid::now_v7().to_string();
-        let words: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let asked = Asked { run: run.clone(), by: by.into(), mode, arguments: given };
-        arguments::parse(armed.plugin.description(), &with_asked(found, Some(&asked)))
-            .map_err(|error| error.0.join("\n"))?;
-        self.scheduler.run_now(task, asked, Timestamp::now())?;
-        let detail = if mode == Mode::Rehearse { "a rehearsal".to_owned() } else { "a run".to_owned() };
-        let detail = if words.is_empty() { detail } else { format!("{detail} with {}", words.join(" ")) };
-        self.note(by, Deed::Asked, Some(task.into()), Some(run.clone()), detail);
-        Ok(run)
-    }
-
-    fn cancel(&mut self, run: &str, by: &str) -> Result<(), String> {
-        let running = self.runs.iter_mut().find(|(_, running)| running.beginning.id() == run);
-        if let Some((ticket, running)) = running {
-            running.stopped_by = Some(format!("by {by}"));
-            running.cancel.cancel();
-            let (ticket, task) = (*ticket, running.start.task.clone());
-            self.scheduler.stop(ticket);
-            self.note(by, Deed::Cancelled, Some(task), Some(run.into()), "while it ran".into());
-            return Ok(());
-        }
-        let tasks: Vec<String> = self.loaded.bundle.tasks.iter().map(|task| task.name.clone()).collect();
-        for task in tasks {
-            let dropped = self.scheduler.drop_waiting(&task, Some(run));
-            if !dropped.is_empty() {
-                self.note(by, Deed::Cancelled, Some(task), Some(run.into()), "before it began".into());
-                self.take(dropped);
-                return Ok(());
-            }
-        }
-        Err(format!("no run `{run}` goes on or waits"))
-    }
-
-    fn queue(&self) -> Queue {
-        let tasks = &self.loaded.bundle.tasks;
-        let paused = tasks.iter().filter(|task| self.scheduler.past(&task.name).is_some_and(|past| past.paused));
-        Queue {
-            bundle: self.loaded.bundle.name.clone(),
-            running: self.scheduler.running(),
-            waiting: self.scheduler.waiting(),
-            paused: paused.count(),
-            lost: self.ledger.lost.load(Ordering::Relaxed),
-            recording: !self.ledger.failing.load(Ordering::Relaxed),
-        }
-    }
-
-    fn standing(&self) -> Vec<Standing> {
-        let running: BTreeMap<&str, Runs> = self
-            .runs
-            .values()
-            .map(|run| {
-                let asked = run.start.waiting.asked.as_ref();
-                let runs = Runs {
-                    run: run.beginning.id().into(),
-                    started: run.beginning.started(),
-                    rehearsal: asked.is_some_and(|asked| asked.mode == Mode::Rehearse),
-                    by: asked.map(|asked| asked.by.clone()),
-                };
-                (run.start.task.as_str(), runs)
-            })
-            .collect();
-        let tasks = self.loaded.bundle.tasks.iter().filter_map(|task| {
-            let past = self.scheduler.past(&task.name)?;
-            let waiting = past.waiting.iter().map(|waiting| Waits {
-                due: waiting.due,
-                by: waiting.asked.as_ref().map(|asked| asked.by.clone()),
-                run: waiting.asked.as_ref().map(|asked| asked.run.clone()).filter(|run| !run.is_empty()),
-                attempt: waiting.attempt,
-            });
-            Some(Standing {
-                task: task.name.clone(),
-                next: self.scheduler.next(&task.name).filter(|_| !past.paused),
-                paused: past.paused,
-                waiting: waiting.collect(),
-                running: running.get(task.name.as_str()).cloned(),
-            })
-        });
-        tasks.collect()
-    }
-
-    /// Another bundle in the place of this one, or the same as before and why.
-    async fn reload(&mut self, by: &str) -> Result<(), String> {
-        let loaded = match self.setup.loader.load().await {
-            Ok(loaded) => self.same_place(&loaded).await.map(|()| loaded),
-            Err(error) => Err(error),
-        };
-        match loaded {
-            Ok(loaded) => {
-                let loaded = Arc::new(loaded);
-                if let Err(error) = self.writer.list(&loaded.bundle.checklist).await {
-                    tracing::warn!("the checklist is not recorded: {error}");
-                }
-                self.setup.meters.keep(&loaded.bundle.name, |task| loaded.task(task).is_some());
-                self.teller.replace(loaded.channels.clone());
-                self.scheduler.replace(loaded.bundle.limits.clone(), loaded.timings(), Timestamp::now());
-                *self.service.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
-                let detail = format!("{} tasks", loaded.bundle.tasks.len());
-                tracing::info!("the bundle was read anew: {detail}");
-                self.loaded = loaded;
-                self.note(by, Deed::Reloaded, None, None, detail);
-                self.flush();
-                Ok(())
-            }
-            Err(error) => {
-                tracing::error!("the bundle as it was stays: {error}");
-                self.note(by, Deed::ReloadRefused, None, None, error.clone());
-                self.flush();
-                Err(error)
-            }
-        }
-    }
-
-    /// A bundle that is called otherwise, or is recorded elsewhere, is another.
-    async fn same_place(&self, loaded: &Loaded) -> Result<(), String> {
-        let target = match &loaded.bundle.history {
-            Some(history) => Some(history.target(&loaded.bundle.directory).await?),
-            None => None,
-        };
-        if loaded.bundle.name != self.loaded.bundle.name || target.as_ref() != Some(self.service.target()) {
-            return Err("its name or its history is another; start the host anew for that".into());
-        }
-        Ok(())
+    /// Remembers what people were told.
+    fn take_told(&mut self, (channel, task, level): Delivered) {
+        self.page.notes.push(Note::Told(channel, task, level));
     }
 
     /// Nothing begins any more; what runs may end by itself for a while, and is then stopped.
@@ -532,7 +365,7 @@ impl Engine {
                     self.flush();
                 }
                 Some(tickets) = self.begun.recv() => self.begin(&tickets),
-                Some(order) = self.orders.recv() => self.obey(order).await,
+                Some(order) = self.orders.recv() => self.obey(order),
                 () = tokio::time::sleep(NAP) => {}
                 () = tokio::time::sleep_until(until) => {
                     if stopped {
@@ -547,6 +380,10 @@ impl Engine {
                 }
             }
         }
+        for told in self.teller.close(&mut self.delivered).await {
+            self.take_told(told);
+        }
+        self.flush();
         let Self { pages, clerk, ledger, .. } = self;
         drop(pages);
         // What it holds is written, or said to be lost.
@@ -556,13 +393,6 @@ impl Engine {
             tracing::error!("{lost} entries of the history are lost");
         }
     }
-}
-
-/// The bundle's parameters, with those in place of the same names that were asked for.
-fn with_asked(task: &Task, asked: Option<&Asked>) -> Vec<(String, String)> {
-    let given = asked.map(|asked| asked.arguments.as_slice()).unwrap_or_default();
-    let own = task.arguments.iter().filter(|(name, _)| !given.iter().any(|(other, _)| other == name));
-    own.chain(given).cloned().collect()
 }
 
 /// What is watched is known from the start, by what was recorded before.
@@ -588,39 +418,9 @@ async fn recall(service: Service, meters: Meters) {
     }
 }
 
-/// A run, for whoever is told of it.
-fn told(bundle: &str, task: &str, level: Level, again: bool, report: &Report) -> Ended {
-    let mut findings: Vec<&Finding> =
-        report.findings.iter().filter(|finding| finding.severity != Severity::Ok).collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let line = |finding: &&Finding| {
-        let Finding { severity, subject, title, .. } = finding;
-        format!("{}: {subject}: {title}", severity.name())
-    };
-    let said = report.summary.as_deref().or(report.error.as_deref()).unwrap_or_default();
-    Ended {
-        bundle: bundle.into(),
-        task: task.into(),
-        run: report.run.id.clone(),
-        level,
-        again,
-        outcome: report.run.outcome.name(),
-        said: said.into(),
-        findings: findings.iter().take(TOLD).map(line).collect(),
-        at: report.run.finished,
-    }
-}
-
-fn left_out(due: Timestamp, count: usize, why: &Why) -> String {
-    let due = due.strftime("%F %H:%M UTC");
-    let times = if count == 1 { format!("the run of {due}") } else { format!("{count} runs, the last of {due}") };
-    let why = match why {
-        Why::Missed => "the host was away".into(),
-        Why::StillRuns => "the one before still runs".into(),
-        Why::StillWaits => "the one before still waits".into(),
-        Why::Replaced => "a later one took its place".into(),
-        Why::After(task, outcome) => format!("`{task}`, which it comes after, ended with {}", outcome.name()),
-        Why::Cancelled => "it is not wanted".into(),
-    };
-    format!("{times}: {why}")
+/// The bundle's parameters, with those in place of the same names that were asked for.
+pub(super) fn with_asked(task: &Task, asked: Option<&Asked>) -> Vec<(String, String)> {
+    let given = asked.map(|asked| asked.arguments.as_slice()).unwrap_or_default();
+    let own = task.arguments.iter().filter(|(name, _)| !given.iter().any(|(other, _)| other == name));
+    own.chain(given).cloned().collect()
 }

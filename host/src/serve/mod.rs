@@ -9,6 +9,9 @@ mod clerk;
 mod engine;
 mod live;
 mod loaded;
+mod obey;
+mod reread;
+mod words;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

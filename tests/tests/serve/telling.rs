@@ -132,3 +132,38 @@ async fn people_are_told_once_when_a_task_breaks_and_once_when_it_mends() {
         "{mails:?}"
     );
 }
+
+/// A receiver that is away when the host ends is told by the next host, which knows that it was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_took_before_the_host_ended_is_told_by_the_next() {
+    let away = Arc::new(Mutex::new(true));
+    let answers = away.clone();
+    let server = Server::start(move |_: &Received| {
+        let status = if *answers.lock().unwrap() { "503 Service Unavailable" } else { "200 OK" };
+        Reply::new(status, &[], "")
+    });
+    let bundle = format!(
+        "name = \"shop\"\nhistory = \"history.db\"\ntell.hook.webhook = {:?}\n[tasks.work]\nplugin = CONDUCT\n\
+         parameters = {{ case = \"panic\" }}\nschedule = \"* * * * *\"\n",
+        server.url("hook")
+    );
+    let world = World::new(&bundle);
+    let first = world.serve(&["--grace", "1s"]);
+    world.wait_for("work", 1);
+    first.interrupt();
+    first.wait().expect_code(0);
+    assert_ne!(server.seen().len(), 0, "it was tried");
+    *away.lock().unwrap() = false;
+    let before = server.seen().len();
+    let second = world.serve(&["--grace", "1s"]);
+    world.wait_for("work", 2);
+    let begun = Instant::now();
+    while server.seen().len() == before {
+        assert!(begun.elapsed() < PATIENCE, "the second host tells nobody");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    second.interrupt();
+    second.wait().expect_code(0);
+    let told: Value = serde_json::from_slice(&server.seen().last().unwrap().body).unwrap();
+    assert_eq!(told["event"], "breaks");
+}
