@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::short::{short, text_of};
+use super::stand_in;
 use crate::policy::units::{Seconds, Size};
 
 /// Cases of a Taskhost plugin: what it should find and do, each in a world that is made for it and thrown away.
@@ -37,21 +38,21 @@ macro_rules! given {
             pub(super) mode: Option<Way>,
             /// The plugin's parameters. `{NAME}` stands for a part of the world: see the page on plugins.
             #[serde(default)]
-            #[schemars(with = "BTreeMap<String, toml_value::Any>")]
+            #[schemars(with = "BTreeMap<String, stand_in::Any>")]
             pub(super) parameters: BTreeMap<String, Spanned<toml::Value>>,
             /// What is bound to each slot: a part of the world by its capability, and access and settings as in a bundle.
             #[serde(default)]
-            #[schemars(with = "BTreeMap<String, toml_value::Table>")]
+            #[schemars(with = "BTreeMap<String, stand_in::Table>")]
             pub(super) grants: BTreeMap<String, Spanned<toml::Table>>,
             /// The most that a slot may change, as `"database.rows" = 500`.
             #[serde(default)]
-            #[schemars(with = "BTreeMap<String, toml_value::Amount>")]
+            #[schemars(with = "BTreeMap<String, stand_in::Amount>")]
             pub(super) budget: BTreeMap<String, Spanned<Size>>,
             /// How long a run may take, such as `30s`; a minute when absent.
-            #[schemars(with = "Option<toml_value::Span>")]
+            #[schemars(with = "Option<stand_in::Span>")]
             pub(super) timeout: Option<Seconds>,
             /// How much memory the plugin may use, such as `64MiB`.
-            #[schemars(with = "Option<toml_value::Amount>")]
+            #[schemars(with = "Option<stand_in::Amount>")]
             pub(super) memory: Option<Size>,
             /// Files of the case's own directory, by their paths. A slot is bound to a directory of it: `files = "logs"`,
             /// or `command = "app"` for where programs run.
@@ -114,11 +115,11 @@ pub(super) struct Step {
     pub(super) mode: Option<Way>,
     /// Parameters that differ.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, toml_value::Any>")]
+    #[schemars(with = "BTreeMap<String, stand_in::Any>")]
     pub(super) parameters: BTreeMap<String, Spanned<toml::Value>>,
     /// The most that a slot may change in this run.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, toml_value::Amount>")]
+    #[schemars(with = "BTreeMap<String, stand_in::Amount>")]
     pub(super) budget: BTreeMap<String, Spanned<Size>>,
     /// Files that are made before it; `false` removes one.
     #[serde(default)]
@@ -154,7 +155,7 @@ pub(super) struct FileTable {
     /// Its text.
     pub(super) content: Option<String>,
     /// In place of a text, so many bytes.
-    #[schemars(with = "Option<toml_value::Amount>")]
+    #[schemars(with = "Option<stand_in::Amount>")]
     pub(super) size: Option<Size>,
     /// In place of a text, a copy of this file, which lies below the directory around the one of the cases.
     pub(super) copy: Option<String>,
@@ -163,7 +164,7 @@ pub(super) struct FileTable {
     /// Not a file but an empty directory.
     pub(super) directory: bool,
     /// How long ago it was last changed, such as `40d`.
-    #[schemars(with = "Option<toml_value::Span>")]
+    #[schemars(with = "Option<stand_in::Span>")]
     pub(super) age: Option<Seconds>,
     /// Permission bits in octal digits, such as `600`.
     pub(super) mode: Option<String>,
@@ -184,7 +185,7 @@ short! {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Sql {
     /// `sqlite`, `postgres` or `mariadb`; a list makes a case of each.
-    #[schemars(with = "OneOrMany")]
+    #[schemars(with = "stand_in::OneOrMany")]
     pub(super) server: crate::capability::binding::OneOrMany,
     /// What fills it.
     #[serde(default)]
@@ -199,7 +200,7 @@ pub(super) struct Sql {
 pub(super) struct Redis {
     /// What fills it: each a text of words, or a list where a word holds a space.
     #[serde(default)]
-    #[schemars(with = "Vec<OneOrMany>")]
+    #[schemars(with = "Vec<stand_in::OneOrMany>")]
     pub(super) commands: Vec<Words>,
 }
 
@@ -279,7 +280,7 @@ pub(super) struct PastRun {
     /// The name of its task.
     pub(super) task: String,
     /// How long ago it began, such as `2d`.
-    #[schemars(with = "toml_value::Span")]
+    #[schemars(with = "stand_in::Span")]
     pub(super) age: Seconds,
     /// How it ended; `ok` when absent.
     pub(super) outcome: Option<crate::report::Outcome>,
@@ -326,11 +327,11 @@ pub(super) struct Expect {
     pub(super) files: BTreeMap<String, FileCheck>,
     /// Rows afterwards, by database and by query: one value, or a list of rows; a row of several values is a list.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, BTreeMap<String, toml_value::Any>>")]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, stand_in::Any>>")]
     pub(super) rows: BTreeMap<String, BTreeMap<String, toml::Value>>,
     /// What Redis answers afterwards, by database and by command.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, BTreeMap<String, toml_value::Any>>")]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, stand_in::Any>>")]
     pub(super) replies: BTreeMap<String, BTreeMap<String, toml::Value>>,
     /// What of the things on the Docker engine is there afterwards, all of them and no other.
     #[serde(default)]
@@ -424,7 +425,7 @@ pub(super) struct FileCheckTable {
     /// A part of its text.
     pub(super) contains: Option<String>,
     /// Its bytes.
-    #[schemars(with = "Option<toml_value::Amount>")]
+    #[schemars(with = "Option<stand_in::Amount>")]
     pub(super) size: Option<Size>,
     /// Its permission bits in octal digits.
     pub(super) mode: Option<String>,
@@ -459,52 +460,7 @@ impl JsonSchema for Words {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        OneOrMany::json_schema(generator)
-    }
-}
-
-/// One text or several.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-#[expect(dead_code, reason = "the schema of what is read as text")]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// What is read as TOML or as text, for the schema.
-mod toml_value {
-    #![expect(dead_code, reason = "for the schema alone")]
-    use super::{BTreeMap, JsonSchema};
-
-    /// Any value.
-    #[derive(JsonSchema)]
-    #[schemars(untagged)]
-    pub(super) enum Any {
-        Text(String),
-        Number(f64),
-        Boolean(bool),
-        List(Vec<serde_json::Value>),
-    }
-
-    /// A part of the world by its capability (`sql = "shop"`), access and settings.
-    #[derive(JsonSchema)]
-    pub(super) struct Table(BTreeMap<String, serde_json::Value>);
-
-    /// A length of time such as `90s` or `30d`, or a whole number of seconds.
-    #[derive(JsonSchema)]
-    #[schemars(untagged)]
-    pub(super) enum Span {
-        Seconds(u64),
-        Text(String),
-    }
-
-    /// A number or a size such as `500` or `64KiB`.
-    #[derive(JsonSchema)]
-    #[schemars(untagged)]
-    pub(super) enum Amount {
-        Number(u64),
-        Text(String),
+        stand_in::OneOrMany::json_schema(generator)
     }
 }
 

@@ -14,6 +14,7 @@ mod matching;
 mod read;
 mod run;
 mod short;
+mod stand_in;
 mod text;
 mod verdict;
 mod world;

@@ -6,6 +6,7 @@
 mod model;
 mod opening;
 mod scheduler;
+mod state;
 mod task;
 
 pub use opening::{Opening, Window};
