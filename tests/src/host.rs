@@ -210,6 +210,15 @@ impl std::fmt::Display for Output {
     }
 }
 
+/// What a report found, as `severity subject: title`, in its order.
+pub fn found(report: &Value) -> Vec<String> {
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let line = |finding: &Value| {
+        format!("{} {}: {}", text(finding, "severity"), text(finding, "subject"), text(finding, "title"))
+    };
+    report["findings"].as_array().expect("a report has findings").iter().map(line).collect()
+}
+
 /// The most bytes that a process has had resident so far, by the kernel's own count.
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

@@ -15,12 +15,13 @@ mod prometheus;
 mod redis;
 pub mod reflexion;
 mod servers;
+pub mod serving;
 
 use std::path::{Path, PathBuf};
 
 pub use browser::{Browser, By, Script};
 pub use databases::{Database, mariadb, postgres, server_authority};
-pub use host::{Host, Output, Process, binary, host};
+pub use host::{Host, Output, Process, binary, found, host};
 pub use prometheus::PrometheusServer;
 pub use redis::{Client as RedisClient, RedisDatabase, RedisServer, Reply as RedisReply, redis};
 pub use servers::DatabaseServer;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use taskhost::bundle::Kind;
 use taskhost::report::{Bounds, Metric, Outcome, Unit};
 use taskhost_tests::history::{Past, at, metric};
-use taskhost_tests::{Host, host};
+use taskhost_tests::{Host, found, host};
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -71,14 +71,6 @@ async fn past(directory: &Path) -> PathBuf {
 
 fn check(mode: &str, file: &Path, words: &str) -> Host {
     host().args([mode, "capacity-plan", "--format=json", "--history"]).arg(format!("past={}{words}", file.display()))
-}
-
-fn found(report: &Value) -> Vec<String> {
-    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
-    let line = |finding: &Value| {
-        format!("{} {}: {}", text(finding, "severity"), text(finding, "subject"), text(finding, "title"))
-    };
-    report["findings"].as_array().unwrap().iter().map(line).collect()
 }
 
 fn detail(report: &Value, title: &str) -> String {

@@ -143,13 +143,9 @@ fn with_control(host: Host, server: &Server, credentials: &str) -> Host {
     host.args(["--http", &format!("control={},post,{credentials}", server.url(""))])
 }
 
-/// What was found, as `severity subject: title`, in order.
+/// What was found, in an order that does not depend on who answered first.
 fn found(report: &Value) -> Vec<String> {
-    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
-    let line = |finding: &Value| {
-        format!("{} {}: {}", text(finding, "severity"), text(finding, "subject"), text(finding, "title"))
-    };
-    let mut found: Vec<String> = report["findings"].as_array().unwrap().iter().map(line).collect();
+    let mut found = taskhost_tests::found(report);
     found.sort_unstable();
     found
 }

@@ -6,9 +6,7 @@
 mod pages;
 mod story;
 
-use std::path::PathBuf;
-
-use taskhost_tests::{Browser, By, Process, fixture, host, hostile};
+use taskhost_tests::{Browser, By, Process, serving};
 
 const BUNDLE: &str = r#"
 name = "shop & <b>sons</b>"
@@ -68,16 +66,10 @@ impl World {
         let path = |name: &str| directory.path().join(name);
         std::fs::create_dir(path("logs")).unwrap();
         std::fs::write(path("logs/a.log"), "one").unwrap();
-        let named = |path: PathBuf| format!("\"{}\"", path.display());
-        let bundle = BUNDLE.replace("ERRAND", &named(fixture("errand"))).replace("CONDUCT", &named(hostile("conduct")));
-        std::fs::write(path("bundle.toml"), bundle.replace("LONG", LONG)).unwrap();
-        let made = host().args(["token", "add", "olga", "--role", "approver", "--tokens"]).arg(path("tokens")).run();
-        let token = made.expect_code(0).stdout.trim().to_owned();
-        let serve = host().arg("serve").arg(path("bundle.toml")).arg("--tokens").arg(path("tokens"));
-        let mut process = serve.args(["--listen", "127.0.0.1:0", "--grace", "1s"]).spawn();
-        let line = process.line();
-        let Some((_, url)) = line.split_once("listening on ") else { panic!("{line:?}: {}", process.wait()) };
-        Self { url: url.to_owned(), token, _process: process, _directory: directory }
+        std::fs::write(path("bundle.toml"), serving::with_plugins(BUNDLE).replace("LONG", LONG)).unwrap();
+        let token = serving::token(&path("tokens"), "olga", "approver");
+        let (process, url) = serving::serve(&path("bundle.toml"), |host| host.arg("--tokens").arg(path("tokens")));
+        Self { url, token, _process: process, _directory: directory }
     }
 
     /// The address of a page of the bundle's.

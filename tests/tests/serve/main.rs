@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection};
-use taskhost_tests::{Process, fixture, host, hostile};
+use taskhost_tests::{Process, host, serving};
 
 /// How long something may take that comes within a minute.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -37,10 +37,8 @@ impl World {
 
     /// Writes the bundle; ERRAND and CONDUCT in it stand for the plugins of these names.
     fn write(&self, bundle: &str) {
-        let named = |path: PathBuf| format!("\"{}\"", path.display());
-        let bundle = bundle.replace("ERRAND", &named(fixture("errand"))).replace("CONDUCT", &named(hostile("conduct")));
         // As editors do it.
-        std::fs::write(self.path("new"), bundle).unwrap();
+        std::fs::write(self.path("new"), serving::with_plugins(bundle)).unwrap();
         std::fs::rename(self.path("new"), self.path("bundle.toml")).unwrap();
     }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use http::{Answer, Request};
 use serde_json::{Value, json};
-use taskhost_tests::{Process, fixture, host, hostile};
+use taskhost_tests::{Process, serving};
 
 /// How long something may take that comes within seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -72,9 +72,7 @@ impl World {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("logs")).unwrap();
-        let named = |path: PathBuf| format!("\"{}\"", path.display());
-        let bundle = BUNDLE.replace("ERRAND", &named(fixture("errand"))).replace("CONDUCT", &named(hostile("conduct")));
-        std::fs::write(directory.path().join("bundle.toml"), bundle).unwrap();
+        std::fs::write(directory.path().join("bundle.toml"), serving::with_plugins(BUNDLE)).unwrap();
         Self { directory, process: None, address: String::new() }
     }
 
@@ -92,19 +90,12 @@ impl World {
 
     /// A token that is new.
     fn token(&self, name: &str, role: &str) -> String {
-        let made = host().args(["token", "add", name, "--role", role, "--tokens"]).arg(self.path("tokens")).run();
-        made.expect_code(0).stdout.trim().to_owned()
+        serving::token(&self.path("tokens"), name, role)
     }
 
     fn serve(&mut self, words: &[&str]) {
-        let listen = ["--listen", "127.0.0.1:0", "--grace", "1s"];
-        let mut process =
-            host().arg("serve").arg(self.path("bundle.toml")).args(listen).args(words.iter().copied()).spawn();
-        let line = process.line();
-        let address =
-            line.split_once("listening on http").and_then(|(_, url)| url.split_once("://")).map(|(_, address)| address);
-        let Some(address) = address else { panic!("{line:?}: {}", process.wait()) };
-        address.clone_into(&mut self.address);
+        let (process, url) = serving::serve(&self.path("bundle.toml"), |host| host.args(words.iter().copied()));
+        url.strip_prefix("http://").unwrap_or(&url).clone_into(&mut self.address);
         self.process = Some(process);
     }
 
