@@ -32,6 +32,8 @@ const ANSWER: usize = 64 * 1024;
 #[derive(Clone, Default)]
 pub struct Exporter {
     queue: Option<mpsc::Sender<Vec<Span>>>,
+    /// Why there is none, where one was wanted.
+    wrong: Option<String>,
     tally: Arc<Tally>,
 }
 
@@ -59,13 +61,11 @@ impl Exporter {
                 let (sender, receiver) = mpsc::channel(WAITING);
                 let tally = Arc::new(Tally::default());
                 tokio::spawn(deliver(receiver, settings, tally.clone()));
-                Self { queue: Some(sender), tally }
+                Self { queue: Some(sender), wrong: None, tally }
             }
             Err(error) => {
                 tracing::warn!("no traces are sent: {error}");
-                let exporter = Self::default();
-                exporter.tally.lost().why = error;
-                exporter
+                Self { wrong: Some(error), ..Self::default() }
             }
         }
     }
@@ -92,8 +92,7 @@ impl Exporter {
         let left = *waiting.borrow();
         let lost = self.tally.lost();
         match (lost.count + left, &*lost.why) {
-            (0, "") => vec![],
-            (0, why) => vec![format!("no traces are sent: {why}")],
+            (0, _) => self.wrong.iter().map(|wrong| format!("no traces are sent: {wrong}")).collect(),
             (count, "") => {
                 vec![format!("{count} spans are not exported: they were not taken within {} s", LAST.as_secs())]
             }
@@ -176,12 +175,12 @@ async fn send(poster: &Poster, settings: &Settings, message: String) -> Result<(
 /// What an answer says of spans that it did not take.
 fn rejected(answer: &[u8]) -> (usize, String) {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let partial = |key: &str| answer.pointer(&format!("/partialSuccess/{key}"));
     // Whole numbers of 64 bits are texts in OTLP's JSON, and some write them as numbers.
-    let count = answer.pointer("/partialSuccess/rejectedSpans");
-    let number = |count: &Value| count.as_str().and_then(|count| count.parse().ok()).or(count.as_u64());
-    let count = count.and_then(number).unwrap_or(0);
-    let why = answer
-        .pointer("/partialSuccess/errorMessage")
+    let count = partial("rejectedSpans");
+    let count = count.and_then(|count| count.as_str().map_or_else(|| count.as_u64(), |count| count.parse().ok()));
+    let count = count.unwrap_or(0);
+    let why = partial("errorMessage")
         .and_then(Value::as_str)
         .filter(|why| !why.is_empty())
         .unwrap_or("the collector rejected them");

@@ -22,10 +22,10 @@ const TEXT: usize = 1024;
 /// A span.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "they are OTLP's")]
 pub(super) struct Span {
     trace_id: String,
-    span_id: String,
+    #[serde(rename = "spanId")]
+    id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_span_id: Option<String>,
     name: String,
@@ -80,9 +80,7 @@ pub(super) fn of(bundle: Option<&str>, operator: &str, report: &Report) -> Vec<S
     let effects = shown(&report.effects);
     let mut attributes = Attributes::default();
     attributes.text("taskhost.run", &report.run.id);
-    if let Some(bundle) = bundle {
-        attributes.text("taskhost.bundle", bundle);
-    }
+    attributes.text("taskhost.bundle", bundle.unwrap_or_default());
     attributes.text("taskhost.task", &report.run.task);
     if let Some(plugin) = &report.run.plugin {
         attributes.text("taskhost.plugin.name", &plugin.name);
@@ -98,7 +96,7 @@ pub(super) fn of(bundle: Option<&str>, operator: &str, report: &Report) -> Vec<S
     let findings = report.worst_first();
     let root = Span {
         trace_id: id.simple().to_string(),
-        span_id: hex(low),
+        id: hex(low),
         parent_span_id: None,
         name: report.run.task.clone(),
         kind: INTERNAL,
@@ -114,8 +112,8 @@ pub(super) fn of(bundle: Option<&str>, operator: &str, report: &Report) -> Vec<S
         Span {
             trace_id: root.trace_id.clone(),
             // Unlike those of all others in the trace; the run's id has random bits there.
-            span_id: hex(low.wrapping_add(entry.sequence).wrapping_add(1)),
-            parent_span_id: Some(root.span_id.clone()),
+            id: hex(low.wrapping_add(entry.sequence).wrapping_add(1)),
+            parent_span_id: Some(root.id.clone()),
             name: format!("{} {}", entry.effect.capability, entry.effect.operation),
             kind: INTERNAL,
             start_time_unix_nano: nanos(start),
@@ -419,7 +417,7 @@ mod tests {
         let last: Vec<&Value> = shown.as_array().unwrap()[EFFECTS - 1..].iter().collect();
         let number = |span: &Value| attribute(span, "taskhost.effect.seq")["intValue"].as_str().unwrap().to_owned();
         assert_eq!([number(last[0]), number(last[1])], [observed.to_string(), (observed + 1).to_string()]);
-        let mut ids: Vec<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
+        let mut ids: Vec<&str> = spans.iter().map(|span| span.id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), spans.len());
