@@ -128,8 +128,9 @@ pub(super) async fn execute(global: &Global, arguments: Arguments) -> u8 {
 
 async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("failed to listen for signals: {error}");
-    let (terminate, hang_up) =
-        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::hangup()).map_err(failed)?);
+    let listen = |kind| signal(kind).map_err(failed);
+    let hang_up = listen(SignalKind::hangup())?;
+    let told_to_end = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
     let page = arguments.page.open().await?;
     let host = Arc::new(global.host()?);
     let stop = CancellationToken::new();
@@ -164,7 +165,7 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
             Some(tokio::spawn(web::serve(site, door, closed.clone())))
         }
     };
-    tokio::spawn(end_on_signal(terminate, stop));
+    tokio::spawn(end_on_signal(told_to_end, stop));
     tokio::spawn(reload_on_signal(hang_up, services.clone()));
     let mut running = JoinSet::new();
     let count = engines.len();
@@ -175,7 +176,7 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     tell(&[NotifyState::Ready, NotifyState::Status(&format!("serving {count} bundles"))]);
     for service in &services {
         let bundle = &service.loaded().bundle;
-        tracing::info!("serving {}: {} tasks", bundle.name, bundle.tasks.len());
+        tracing::info!("serving {}: {}", bundle.name, bundle.count());
     }
     while let Some(ended) = running.join_next().await {
         // Where one breaks, the others are not told; they go on.
@@ -205,18 +206,18 @@ fn twice(services: &[Service]) -> Option<String> {
 }
 
 /// The first Ctrl-C or SIGTERM ends the host in order; the second at once.
-async fn end_on_signal(mut terminate: Signal, stop: CancellationToken) {
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+async fn end_on_signal([mut interrupt, mut terminate]: [Signal; 2], stop: CancellationToken) {
+    let mut told = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    told().await;
     tracing::info!("told to end; once more to leave at once");
     tell(&[NotifyState::Stopping]);
     stop.cancel();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    told().await;
     std::process::exit(3);
 }
 

@@ -151,7 +151,7 @@ impl Engine {
             end,
         };
         tokio::spawn(recall(engine.service.clone(), engine.setup.meters.clone()));
-        engine.note(HOST, Deed::Served, None, None, format!("{} tasks", engine.loaded.bundle.tasks.len()));
+        engine.note(HOST, Deed::Served, None, None, engine.loaded.bundle.count());
         Ok(engine)
     }
 

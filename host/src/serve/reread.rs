@@ -63,7 +63,7 @@ impl Engine {
                 self.teller.replace(loaded.channels.clone());
                 self.scheduler.replace(loaded.bundle.limits.clone(), loaded.timings(), Timestamp::now());
                 *self.service.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
-                let detail = format!("{} tasks", loaded.bundle.tasks.len());
+                let detail = loaded.bundle.count();
                 tracing::info!("the bundle was read anew: {detail}");
                 self.loaded = loaded;
                 self.note(&by, Deed::Reloaded, None, None, detail);
