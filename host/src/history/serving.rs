@@ -139,7 +139,7 @@ impl Writer {
     }
 
     /// Writes all of it, or nothing.
-    pub async fn write(&self, notes: &[Note]) -> Result<(), Error> {
+    pub async fn write(&self, notes: &[&Note]) -> Result<(), Error> {
         self.store.change(&Batch { bundle: &self.bundle, notes }).await
     }
 
@@ -243,7 +243,7 @@ impl Change for Claiming<'_> {
 
 struct Batch<'a> {
     bundle: &'a str,
-    notes: &'a [Note],
+    notes: &'a [&'a Note],
 }
 
 impl Change for Batch<'_> {

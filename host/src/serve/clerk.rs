@@ -71,7 +71,7 @@ impl Clerk {
     }
 
     async fn write(&self, pages: Vec<Page>) {
-        let all: Vec<Note> = pages.iter().flat_map(|page| page.notes.iter().cloned()).collect();
+        let all: Vec<&Note> = pages.iter().flat_map(|page| &page.notes).collect();
         if !all.is_empty() && self.writer.write(&all).await.is_err() {
             // One of them may be what is not taken.
             for page in &pages {
@@ -92,8 +92,9 @@ impl Clerk {
 
     /// A task that cannot be recorded is still better run than not.
     async fn write_one(&self, page: &Page) {
+        let notes: Vec<&Note> = page.notes.iter().collect();
         for attempt in 1..=ATTEMPTS {
-            match self.writer.write(&page.notes).await {
+            match self.writer.write(&notes).await {
                 Ok(()) => {
                     self.ledger.failing.store(false, Ordering::Relaxed);
                     return;
