@@ -52,7 +52,8 @@ const POSTGRES_STATE: &str = "SELECT concat_ws('; ', pg_current_xact_id_if_assig
     (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'), \
     (SELECT count(*) FROM pg_prepared_statements WHERE from_sql), (SELECT count(*) FROM pg_listening_channels()), \
     (SELECT count(*) FROM t), (SELECT count(*) FROM u), (SELECT last_value || ' ' || is_called FROM s), \
-    (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()))";
+    (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+     AND backend_type = 'client backend'))";
 
 // Not by counters of row changes: a window function changes rows of a table of its own.
 const MARIADB_STATE: &str = "SELECT CAST(CONCAT_WS('; ', \

@@ -95,7 +95,8 @@ impl World {
 
     fn serve(&mut self, words: &[&str]) {
         let (process, url) = serving::serve(&self.path("bundle.toml"), |host| host.args(words.iter().copied()));
-        url.strip_prefix("http://").unwrap_or(&url).clone_into(&mut self.address);
+        let (_, address) = url.split_once("://").unwrap();
+        address.clone_into(&mut self.address);
         self.process = Some(process);
     }
 
