@@ -47,7 +47,7 @@ impl Progress {
             Event::Log(line) if verbose => {
                 say(bar.as_ref(), &format!("{}: {}", line.level, line.message));
             }
-            Event::Log(_) | Event::Finding(_) => {}
+            Event::Log(_) | Event::Finding(_) | Event::Effect(_) => {}
         })
     }
 
@@ -85,7 +85,7 @@ impl TaskProgress {
                 }
             }
             Event::Log(line) if verbose => say(bar.as_ref(), &format!("{task}: {}: {}", line.level, line.message)),
-            Event::Log(_) | Event::Finding(_) => {}
+            Event::Log(_) | Event::Finding(_) | Event::Effect(_) => {}
         })
     }
 

@@ -182,6 +182,13 @@ impl Journal {
             entry.duration = duration;
         }
     }
+
+    /// The entry with that number, if it was kept and is one that people wait for: it changed the world, or was kept from
+    /// what it wanted.
+    pub(super) fn notable(&self, sequence: u64) -> Option<&Entry> {
+        let notable = |entry: &&Entry| entry.effect.impact != Impact::Observe || entry.outcome != EffectOutcome::Done;
+        self.entries.get(&sequence).filter(notable)
+    }
 }
 
 #[cfg(test)]

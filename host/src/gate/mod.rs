@@ -41,6 +41,10 @@ pub enum Refusal {
 /// Time is passed in, so that the gate can be tested without waiting.
 pub type Clock = fn() -> Instant;
 
+/// Is told of effects as they end: of those that change the world, and of those that failed or were refused. Called where
+/// the plugin waits for its answer: it must not block.
+pub type Watch = Arc<dyn Fn(Entry) + Send + Sync>;
+
 /// One run's gate. Cheap to share; calls of one run may be concurrent.
 pub struct Gate {
     mode: Mode,
@@ -48,6 +52,7 @@ pub struct Gate {
     /// The run's start, from which effects are timed.
     started: Instant,
     written: Written,
+    watch: Option<Watch>,
     state: Mutex<State>,
 }
 
@@ -59,13 +64,13 @@ struct State {
 impl Gate {
     /// A gate for one run whose grants were written as flags.
     pub fn new(mode: Mode, budgets: Budgets, clock: Clock) -> Arc<Self> {
-        Self::of(mode, budgets, clock, Written::Flags)
+        Self::of(mode, budgets, clock, Written::Flags, None)
     }
 
     /// A gate for one run.
-    pub fn of(mode: Mode, budgets: Budgets, clock: Clock, written: Written) -> Arc<Self> {
+    pub fn of(mode: Mode, budgets: Budgets, clock: Clock, written: Written, watch: Option<Watch>) -> Arc<Self> {
         let state = Mutex::new(State { budgets, journal: Journal::default() });
-        Arc::new(Self { mode, clock, started: clock(), written, state })
+        Arc::new(Self { mode, clock, started: clock(), written, watch, state })
     }
 
     /// How its run's grants were written.
@@ -99,6 +104,9 @@ impl Gate {
         let started = (self.clock)();
         let offset = started.saturating_duration_since(self.started);
         let sequence = self.lock().journal.open(effect, decision, verdict.as_ref().err(), offset);
+        if decision == Decision::Refuse {
+            self.tell(sequence);
+        }
         verdict.map(|()| Permit {
             gate: Arc::clone(self),
             sequence,
@@ -114,6 +122,14 @@ impl Gate {
     /// The journal as it stands. Effects that are still under way show as abandoned.
     pub fn journal(&self) -> Journal {
         self.lock().journal.clone()
+    }
+
+    fn tell(&self, sequence: u64) {
+        let Some(watch) = &self.watch else { return };
+        let entry = self.lock().journal.notable(sequence).cloned();
+        if let Some(entry) = entry {
+            watch(entry);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -204,6 +220,7 @@ impl Drop for Permit {
         let duration = (self.gate.clock)().saturating_duration_since(self.started);
         let outcome = std::mem::replace(&mut self.outcome, EffectOutcome::Abandoned);
         self.gate.lock().journal.close(self.sequence, outcome, self.rows, self.bytes, duration);
+        self.gate.tell(self.sequence);
     }
 }
 
@@ -253,6 +270,21 @@ mod tests {
         let outcomes: Vec<_> = journal.entries().map(|entry| entry.outcome.name()).collect();
         assert_eq!(outcomes, ["done", "failed", "abandoned", "refused"]);
         assert_eq!(journal.entries().next().unwrap().bytes, Some(7));
+    }
+
+    #[test]
+    fn who_watches_is_told_of_what_changed_failed_or_was_refused() {
+        let (sender, told) = std::sync::mpsc::channel();
+        let watch: Watch = Arc::new(move |entry| sender.send((entry.sequence, entry.outcome.name())).unwrap());
+        let gate = Gate::of(Mode::Perform, Budgets::default(), Instant::now, Written::Flags, Some(watch));
+        gate.enter(effect(Impact::Observe), Ok(())).unwrap().succeed();
+        gate.enter(effect(Impact::Destroy), Ok(())).unwrap().succeed();
+        gate.enter(effect(Impact::Observe), Ok(())).unwrap().fail(&"no such file");
+        let refused = gate.enter(effect(Impact::Observe), Err(Refusal::NotGranted("not granted".into())));
+        assert!(refused.is_err());
+        drop(gate.enter(effect(Impact::Change), Ok(())).unwrap());
+        let told: Vec<_> = told.try_iter().collect();
+        assert_eq!(told, [(1, "done"), (2, "failed"), (3, "refused"), (4, "abandoned")]);
     }
 
     #[test]

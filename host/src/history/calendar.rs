@@ -44,6 +44,12 @@ impl Period {
         Self::of(kind, self.next)
     }
 
+    /// The one before it.
+    #[must_use]
+    pub fn before(&self, kind: Kind) -> Self {
+        Self::of(kind, self.first.saturating_sub(Span::new().days(1)))
+    }
+
     /// Its last day.
     pub fn last(&self) -> Date {
         self.next.saturating_sub(Span::new().days(1))
@@ -82,6 +88,7 @@ mod tests {
             let shown = (period.name.clone(), period.first.to_string(), period.last().to_string());
             assert_eq!(shown, (name.into(), first.into(), last.into()), "{day} {kind:?}");
             let following = period.following(kind);
+            assert_eq!(following.before(kind), period, "{day} {kind:?}");
             assert_eq!((following.first, Period::of(kind, period.first)), (period.next, period), "{day} {kind:?}");
         }
     }

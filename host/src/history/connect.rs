@@ -17,9 +17,10 @@ use super::sql::Connection;
 const APPLICATION: i32 = 0x5468_4869;
 /// The schema in a PostgreSQL database.
 const SCHEMA: &str = "taskhost";
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "history", include_str!("migrations/0001_history.sql")),
     (2, "serve", include_str!("migrations/0002_serve.sql")),
+    (3, "outcomes", include_str!("migrations/0003_outcomes.sql")),
 ];
 /// Where the migrations that were applied are listed.
 const APPLIED: &str = "history_migrations";

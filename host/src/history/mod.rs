@@ -33,7 +33,7 @@ use jiff::Timestamp;
 
 pub use checklist::{Tick, Ticked};
 pub use error::Error;
-pub use page::{Page, Sample};
+pub use page::{Page, Sample, Tally};
 pub use past::{Changes, Issue, Listed, MOST, Next, Series};
 pub use reader::{Filter, Reader, Run, with_none};
 pub use recorder::Recorder;

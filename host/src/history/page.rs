@@ -9,7 +9,7 @@ use super::reader::{Conditions, RUN, run};
 use super::recorded::metric;
 use super::rows::METRICS;
 use super::sql::{Value, places, values};
-use super::words::{time, word};
+use super::words::{nanos, of_word, time, word};
 use super::{Issue, MOST, Next, RUNNING, Reader, Run};
 use crate::gate::Mode;
 use crate::report::{Metric, Outcome};
@@ -45,7 +45,62 @@ pub struct Sample {
     pub metric: Metric,
 }
 
+/// How many runs of a task ended so within a span of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The task.
+    pub task: String,
+    /// The place of the span among those that were asked for.
+    pub span: usize,
+    /// None of those that go on.
+    pub outcome: Option<Outcome>,
+    /// How many.
+    pub runs: u64,
+}
+
 impl Reader {
+    /// What became of the runs of these tasks that began in each of these spans of time, rehearsals left out.
+    ///
+    /// # Errors
+    /// A history that cannot be read.
+    pub async fn tally(
+        &self,
+        bundle: &str,
+        tasks: &[String],
+        spans: &[(Timestamp, Timestamp)],
+    ) -> Result<Vec<Tally>, Error> {
+        let mut tallies = Vec::new();
+        if spans.is_empty() {
+            return Ok(tallies);
+        }
+        let of_spans = (0..spans.len()).map(|place| {
+            let number = 2 * place + 2;
+            let until = number + 1;
+            format!(
+                "SELECT CAST({place} AS BIGINT) AS place, CAST(${number} AS BIGINT) AS since, \
+                 CAST(${until} AS BIGINT) AS until"
+            )
+        });
+        let of_spans = of_spans.collect::<Vec<_>>().join(" UNION ALL ");
+        for some in tasks.chunks(MANY) {
+            let statement = format!(
+                "SELECT r.task, s.place, r.outcome, count(*) FROM ({of_spans}) s JOIN runs r \
+                 ON r.started >= s.since AND r.started < s.until \
+                 WHERE r.bundle = $1 AND r.mode = 'perform' AND r.task IN ({}) GROUP BY r.task, s.place, r.outcome",
+                places(2 * spans.len() + 2, some.len())
+            );
+            let mut values: Vec<Value<'_>> = values![bundle].into();
+            values.extend(spans.iter().flat_map(|(since, until)| [*since, *until]).map(|time| nanos(time).into()));
+            values.extend(some.iter().map(Value::from));
+            let tally = |row: &super::sql::Row| {
+                let span = usize::try_from(row.count(1)?).unwrap_or_default();
+                Ok(Tally { task: row.get(0)?, span, outcome: row.text(2)?.and_then(of_word), runs: row.count(3)? })
+            };
+            tallies.extend(self.list(statement, &values, tally).await?);
+        }
+        Ok(tallies)
+    }
+
     /// A piece of the runs.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! One run: check the request, make a store, call the plugin under its deadline, clean up, report.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,9 +17,9 @@ use super::limits::Limits;
 use super::load::{Host, Plugin};
 use super::store::Ctx;
 use crate::capability::{Grants, HostFault, Load, Notices, RunContext, States};
-use crate::gate::{Budgets, Gate, Mode, Written};
+use crate::gate::{Budgets, Gate, Mode, Watch, Written};
 use crate::policy::units::{Seconds, Size};
-use crate::report::{Collector, Observer, Outcome, Report, RunFacts};
+use crate::report::{Collector, Event, Observer, Outcome, Report, RunFacts};
 
 /// How long a run may take unless the operator says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
@@ -68,7 +69,11 @@ impl Host {
         let started = Timestamp::now();
         let clock = Instant::now();
         let (mode, timeout) = (request.mode, request.timeout);
-        let gate = Gate::of(mode, request.budgets.clone(), Instant::now, written(&request));
+        let watch: Watch = {
+            let observer = request.observer.clone();
+            Arc::new(move |entry| observer(Event::Effect(entry)))
+        };
+        let gate = Gate::of(mode, request.budgets.clone(), Instant::now, written(&request), Some(watch));
         let task = request.task.as_deref().unwrap_or(&plugin.description().name).to_owned();
         let context = RunContext {
             gate: gate.clone(),

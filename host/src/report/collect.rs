@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Bounds, Finding, LogLine, Metric, NextAction, Severity, Unit};
-use crate::gate::Mode;
+use crate::gate::{Entry, Mode};
 use crate::plugin::bindings::taskhost::host::report as wit;
 use crate::policy::text::{clean_line, clean_paragraph};
 
@@ -13,7 +13,13 @@ use crate::policy::text::{clean_line, clean_paragraph};
 pub enum Event {
     Finding(Finding),
     Log(LogLine),
-    Progress { done: u64, total: Option<u64>, message: String },
+    Progress {
+        done: u64,
+        total: Option<u64>,
+        message: String,
+    },
+    /// One that changed the world, failed or was refused.
+    Effect(Entry),
 }
 
 /// Watches a run. Called on the run's own thread: it must not block.

@@ -128,6 +128,18 @@ impl Timing {
         due.saturating_add(self.jitter).unwrap_or(Timestamp::MAX)
     }
 
+    /// The moments from `now` on at which it begins, jitter and hours included, as far as one can tell.
+    pub fn ahead(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        // What was due before may begin later.
+        let due = now.saturating_sub(self.jitter).unwrap_or(now);
+        let schedule = self.schedule.iter();
+        let due = schedule.flat_map(move |schedule| schedule.after(due.to_zoned_datetime(self.zone.clone())));
+        let begins = due.map(|due| self.opening.from(self.begins(due.timestamp()), &self.zone));
+        let mut last = None;
+        // What is due while it may not begin, begins once.
+        begins.map_while(|begins| begins).filter(move |begins| last.replace(*begins) != Some(*begins))
+    }
+
     /// The due times after `considered` that have come by `now`.
     pub(super) fn due(&self, considered: Timestamp, now: Timestamp) -> Due {
         let mut due = Due::default();
@@ -219,6 +231,23 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_ahead_has_its_jitter_and_its_hours() {
+        let mut hourly = timing("0 * * * *");
+        hourly.jitter = Duration::from_mins(2);
+        hourly.opening.windows.push(super::super::Window::parse("22:00-02:00").unwrap());
+        let ahead = |from: &str| hourly.ahead(at(from)).take(3).map(|time| time.to_string()).collect::<Vec<_>>();
+        assert_eq!(
+            ahead("2026-03-10T00:01:00Z"),
+            ["2026-03-10T00:02:00Z", "2026-03-10T01:02:00Z", "2026-03-10T22:00:00Z"]
+        );
+        assert_eq!(
+            ahead("2026-03-10T12:00:00Z"),
+            ["2026-03-10T22:00:00Z", "2026-03-10T22:02:00Z", "2026-03-10T23:02:00Z"]
+        );
+        assert_eq!(Timing { schedule: None, ..hourly }.ahead(at("2026-03-10T12:00:00Z")).count(), 0);
     }
 
     #[test]

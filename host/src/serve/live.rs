@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use crate::gate::Entry;
 use crate::report::{Event, Finding, LogLine, Observer, Outcome};
 
 /// Something that a run said.
@@ -16,6 +17,8 @@ use crate::report::{Event, Finding, LogLine, Observer, Outcome};
 pub enum Said {
     Finding(Finding),
     Log(LogLine),
+    /// One that changed the world, failed or was refused.
+    Effect(Entry),
     Progress {
         done: u64,
         total: Option<u64>,
@@ -85,7 +88,9 @@ impl Live {
         }
         run.kept.push_back(numbered.clone());
         if run.kept.len() > KEPT {
-            run.kept.pop_front();
+            // What was found stays longest.
+            let least = run.kept.iter().position(|(_, said)| !matches!(said, Said::Finding(_))).unwrap_or(0);
+            run.kept.remove(least);
         }
         // Nobody may be watching.
         let _ = run.sender.send(numbered);
@@ -100,6 +105,7 @@ fn said(event: Event) -> Said {
     match event {
         Event::Finding(finding) => Said::Finding(finding),
         Event::Log(line) => Said::Log(line),
+        Event::Effect(entry) => Said::Effect(entry),
         Event::Progress { done, total, message } => Said::Progress { done, total, message },
     }
 }

@@ -35,6 +35,11 @@ plugin = ERRAND
 parameters = { errand = "collect" }
 grants.directory = { files = "logs", access = ["write"] }
 
+[tasks.write]
+plugin = ERRAND
+parameters = { errand = "write" }
+grants.directory = { files = "logs", access = ["write"] }
+
 [[checklist]]
 title = "Read the <error> log"
 kind = "daily"
@@ -55,8 +60,8 @@ const NAME: &str = "/shop%20%26%20%3Cb%3Esons%3C%2Fb%3E";
 struct World {
     url: String,
     token: String,
+    process: Process,
     // Removed after the host ended.
-    _process: Process,
     _directory: tempfile::TempDir,
 }
 
@@ -69,7 +74,7 @@ impl World {
         std::fs::write(path("bundle.toml"), serving::with_plugins(BUNDLE).replace("LONG", LONG)).unwrap();
         let token = serving::token(&path("tokens"), "olga", "approver");
         let (process, url) = serving::serve(&path("bundle.toml"), |host| host.arg("--tokens").arg(path("tokens")));
-        Self { url, token, _process: process, _directory: directory }
+        Self { url, token, process, _directory: directory }
     }
 
     /// The address of a page of the bundle's.
@@ -86,9 +91,9 @@ impl World {
         assert_eq!(browser.text(".account span"), "olga approver");
     }
 
-    /// Has `collect` run by its form.
-    fn run(&self, browser: &Browser, times: &str, pause: &str) {
-        browser.open(&self.page("tasks/collect"));
+    /// Has a task run by its form.
+    fn run(&self, browser: &Browser, task: &str, times: &str, pause: &str) {
+        browser.open(&self.page(&format!("tasks/{task}")));
         browser.fill("#p-times", times);
         browser.fill("#p-pause", pause);
         browser.click(By::Button("Run now"));

@@ -100,7 +100,7 @@ fn every_page_fits_a_telephone_and_a_desk_and_is_used_by_keyboard() {
     hold(&browser, "sign-in");
     world.sign_in(&browser);
     // Something to show.
-    world.run(&browser, "1", "0s");
+    world.run(&browser, "collect", "1", "0s");
     browser.wait_text("h1 .tag", "ok");
     hold(&browser, "run-ok");
     for task in ["forge", "clean"] {

@@ -117,7 +117,7 @@ async fn a_history_of_a_newer_host_is_left_alone() {
         let output = alone(&place, "errand=nothing", places.directory.path()).run();
         assert_told(&output, "it was written by a newer host");
         let read = host().args(["history", &place]).run().expect_code(3);
-        assert!(read.stderr.contains("it was written by a newer host; this one knows version 2"), "{read}");
+        assert!(read.stderr.contains("it was written by a newer host; this one knows version 3"), "{read}");
     }
 }
 

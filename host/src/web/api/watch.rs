@@ -34,6 +34,8 @@ pub(super) enum Told {
     Finding,
     /// `level` and `message`.
     Log,
+    /// As in a report's `effects`: one that changed something, failed or was refused.
+    Effect,
     /// `done`, `total` and `message`.
     Progress,
     /// `outcome`: it is in the history, and no more follows.
@@ -127,6 +129,7 @@ async fn send(sender: &Sender, last: &mut u64, (number, said): &Numbered) -> boo
     let name = match said {
         Said::Finding(_) => "finding",
         Said::Log(_) => "log",
+        Said::Effect(_) => "effect",
         Said::Progress { .. } => "progress",
         Said::Ended { .. } => "ended",
     };

@@ -7,11 +7,12 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 
 use super::parts::{clock, outcome};
+use super::past::Past;
 use super::{Answer, Call, Frame, checklist, links};
-use crate::bundle::{Bundle, Kind, Task};
+use crate::bundle::{Kind, Task};
 use crate::history::Run;
 use crate::history::calendar::{self, Period};
-use crate::serve::Standing;
+use crate::serve::{Loaded, Standing};
 use crate::web::words::Clock;
 
 /// Days that are looked ahead.
@@ -30,23 +31,27 @@ pub(super) async fn show(call: Call) -> Answer {
     let standing: BTreeMap<&str, &Standing> = standing.iter().map(|one| (one.task.as_str(), one)).collect();
     let items = checklist::items(&served, clock.now).await?;
     let today = calendar::day(clock.now, &clock.zone);
-    let parts = [Some(Kind::Daily), Some(Kind::Weekly), Some(Kind::Monthly), Some(Kind::Quarterly), None];
+    let mut parts = Vec::new();
+    for kind in [Some(Kind::Daily), Some(Kind::Weekly), Some(Kind::Monthly), Some(Kind::Quarterly), None] {
+        let tasks: Vec<&Task> = loaded.bundle.tasks.iter().filter(|task| task.kind == kind).collect();
+        let people: Vec<&checklist::Item> = items.iter().filter(|item| Some(item.entry.kind) == kind).collect();
+        if !tasks.is_empty() || !people.is_empty() {
+            let past = Past::of(&served, kind, &tasks, today, &clock).await?;
+            parts.push((kind, tasks, people, past));
+        }
+    }
     let body = html! {
         div.title { h1 { "Calendar" } (frame.why_not()) }
-        @for kind in parts {
-            @let tasks: Vec<&Task> = loaded.bundle.tasks.iter().filter(|task| task.kind == kind).collect();
-            @let people: Vec<&checklist::Item> = items.iter().filter(|item| Some(item.entry.kind) == kind).collect();
-            @if !tasks.is_empty() || !people.is_empty() {
-                section {
-                    (heading(kind, today))
-                    @if !tasks.is_empty() { (table(bundle, &clock, &tasks, &newest, &standing)) }
-                    @if !people.is_empty() { (checklist::list(&frame, bundle, &clock, &people)) }
-                }
+        @for (kind, tasks, people, past) in &parts {
+            section data-part=(kind.map_or("on-demand", Kind::name)) {
+                (heading(*kind, today))
+                @if !tasks.is_empty() { (table(bundle, &clock, tasks, past, &newest, &standing)) }
+                @if !people.is_empty() { (checklist::list(&frame, bundle, &clock, people, Some(past))) }
             }
         }
-        (ahead(bundle, &clock, &loaded.bundle, today))
+        div data-part="ahead" { (ahead(bundle, &clock, &loaded, today)) }
     };
-    Ok(frame.show("Calendar", "calendar", &body))
+    Ok(frame.standing("Calendar", "calendar", &body))
 }
 
 fn heading(kind: Option<Kind>, today: Date) -> Markup {
@@ -73,12 +78,13 @@ fn table(
     bundle: &str,
     clock: &Clock,
     tasks: &[&Task],
+    past: &Past,
     newest: &BTreeMap<&str, &Run>,
     standing: &BTreeMap<&str, &Standing>,
 ) -> Markup {
     html! {
         div.wide { table.even {
-            thead { tr { th { "Task" } th { "Schedule" } th { "Last" } th { "Next" } } }
+            thead { tr { th { "Task" } th { "Schedule" } th { "Last" } th { "Next" } th.past { (past.title()) } } }
             tbody {
                 @for task in tasks {
                     @let stands = standing.get(task.name.as_str());
@@ -98,6 +104,7 @@ fn table(
                             @if stands.is_some_and(|stands| stands.paused) { span.tag.warning { "paused" } }
                             @else if let Some(next) = stands.and_then(|stands| stands.next) { (clock.short(next)) }
                         }
+                        td { (past.of_task(bundle, &task.name)) }
                     }
                 }
             }
@@ -105,15 +112,15 @@ fn table(
     }
 }
 
-/// What the next days bring, before windows, blackouts and jitter.
-fn ahead(bundle: &str, clock: &Clock, whole: &Bundle, today: Date) -> Markup {
+/// What the next days bring.
+fn ahead(bundle: &str, clock: &Clock, loaded: &Loaded, today: Date) -> Markup {
     let mut days: BTreeMap<Date, Vec<(jiff::Timestamp, &str)>> = BTreeMap::new();
     let mut often = Vec::new();
+    let timings = loaded.timings();
     let end = calendar::begin(today.saturating_add(Span::new().days(DAYS)), &clock.zone);
-    for task in &whole.tasks {
+    for (task, timing) in loaded.bundle.tasks.iter().zip(&timings) {
         let Some(schedule) = &task.schedule else { continue };
-        let times = schedule.after(clock.now.to_zoned_datetime(task.time_zone.clone())).map(|time| time.timestamp());
-        let times: Vec<_> = times.take_while(|time| *time < end).take(OFTEN + 1).collect();
+        let times: Vec<_> = timing.ahead(clock.now).take_while(|time| *time < end).take(OFTEN + 1).collect();
         if times.len() > OFTEN {
             often.push((task.name.as_str(), schedule.written()));
             continue;

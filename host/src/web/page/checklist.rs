@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::past::Past;
 use super::{Frame, links};
 use crate::bundle::{ChecklistEntry, Kind};
 use crate::history::calendar::{self, Period};
@@ -12,6 +13,8 @@ use crate::web::Served;
 use crate::web::failure::Failure;
 use crate::web::words::Clock;
 
+/// Bytes of a title, or of a bundle's name.
+pub(super) const NAME_LIMIT: usize = 512;
 /// Bytes of what there is to say about a tick.
 const NOTE_LIMIT: usize = 4096;
 
@@ -35,9 +38,9 @@ pub(in crate::web) async fn items(served: &Served, now: Timestamp) -> Result<Vec
     if periods.is_empty() {
         return Ok(items);
     }
-    let ticks = served.reader.ticked(&clean_line(&served.name, 512), &periods).await?;
+    let ticks = served.reader.ticked(&clean_line(&served.name, NAME_LIMIT), &periods).await?;
     for item in &mut items {
-        let title = clean_line(&item.entry.title, 512);
+        let title = clean_line(&item.entry.title, NAME_LIMIT);
         let same =
             |tick: &&Tick| tick.title == title && tick.kind == item.entry.kind && tick.period == item.period.name;
         item.tick = ticks.iter().find(same).cloned();
@@ -64,7 +67,7 @@ pub(in crate::web) async fn tick(
     note: Option<&str>,
 ) -> Result<Ticked, Failure> {
     let loaded = served.service.loaded();
-    let name = clean_line(&served.name, 512);
+    let name = clean_line(&served.name, NAME_LIMIT);
     let note = note.map(|note| clean_line(note.trim(), NOTE_LIMIT)).filter(|note| !note.is_empty());
     let entry =
         Entry { bundle: &name, checklist: &loaded.bundle.checklist, entry: &item.entry, period: &item.period.name, by };
@@ -73,14 +76,14 @@ pub(in crate::web) async fn tick(
 
 pub(in crate::web) async fn untick(served: &Served, item: &Item, by: &str) -> Result<Option<Tick>, Failure> {
     let loaded = served.service.loaded();
-    let name = clean_line(&served.name, 512);
+    let name = clean_line(&served.name, NAME_LIMIT);
     let entry =
         Entry { bundle: &name, checklist: &loaded.bundle.checklist, entry: &item.entry, period: &item.period.name, by };
     Ok(history::untick(served.service.target(), entry).await?)
 }
 
-/// Some of them, to tick.
-pub(super) fn list(frame: &Frame, bundle: &str, clock: &Clock, items: &[&Item]) -> Markup {
+/// Some of them, to tick; with what became of them in the periods before, where that is known.
+pub(super) fn list(frame: &Frame, bundle: &str, clock: &Clock, items: &[&Item], past: Option<&Past>) -> Markup {
     html! {
         ul.checklist {
             @for item in items {
@@ -94,6 +97,9 @@ pub(super) fn list(frame: &Frame, bundle: &str, clock: &Clock, items: &[&Item]) 
                         " " span.quiet { (item.period.name) }
                     }
                     @if let Some(detail) = &item.entry.detail { p.detail.quiet { (detail) } }
+                    @if let Some(past) = past {
+                        div.row.quiet { (past.title()) " " (past.of_entry(bundle, &item.entry.title)) }
+                    }
                     @if let Some(tick) = &item.tick {
                         p.quiet {
                             "by " (tick.by) ", " (clock.short(tick.at))

@@ -31,6 +31,9 @@ pub(in crate::web) struct Frame {
     token: String,
 }
 
+/// Seconds between two looks at how things stand.
+const REFRESH: u8 = 5;
+
 const PAGES: [(&str, &str); 6] = [
     ("", "Today"),
     ("calendar", "Calendar"),
@@ -92,11 +95,27 @@ impl Frame {
 
     /// A whole page. `here` is its address within the bundle.
     pub(super) fn show(&self, title: &str, here: &str, body: &Markup) -> Response {
-        self.whole(title, here, &html! {}, body)
+        self.whole(title, here, &html! {}, &html! { main #main { (body) } })
     }
 
-    /// A page with more in its head.
-    pub(super) fn whole(&self, title: &str, here: &str, head: &Markup, body: &Markup) -> Response {
+    /// A page of how things stand: its parts, which are marked as `data-part`, are kept up to date where scripts run.
+    pub(super) fn standing(&self, title: &str, here: &str, body: &Markup) -> Response {
+        let main = html! {
+            main #main data-refresh=(REFRESH) {
+                p.banner.warning #stale role="status" hidden { "The host does not answer: this is how things stood before." }
+                (body)
+            }
+        };
+        self.whole(title, here, &html! {}, &main)
+    }
+
+    /// A page that a browser without scripts loads anew every few seconds.
+    pub(super) fn passing(&self, title: &str, body: &Markup) -> Response {
+        let head = html! { noscript { meta http-equiv="refresh" content="3"; } };
+        self.whole(title, "-", &head, &html! { main #main { (body) } })
+    }
+
+    fn whole(&self, title: &str, here: &str, head: &Markup, main: &Markup) -> Response {
         let place = self.bundle.as_deref().unwrap_or("Taskhost");
         page(html! {
             (DOCTYPE)
@@ -131,7 +150,7 @@ impl Frame {
                         }
                         (self.account())
                     }
-                    main #main { (body) }
+                    (main)
                 }
             }
         })

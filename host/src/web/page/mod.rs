@@ -10,6 +10,7 @@ mod frame;
 mod grants;
 pub(super) mod log;
 mod parts;
+mod past;
 mod run;
 mod runs;
 mod task;

@@ -43,12 +43,12 @@ pub(super) async fn show(call: Call) -> Answer {
             Failure::not_found("no such run is recorded; it was removed, or taken back before it began")
         })?;
         let body = html! { (waiting(&frame, bundle, &clock, &id, &coming)) };
-        return Ok(frame.whole(&coming.task, "-", &refreshing(), &body));
+        return Ok(frame.passing(&coming.task, &body));
     };
     let Some(ended) = run.outcome else {
         let before = served.service.live().watch(&run.id).map(|watch| watch.before).unwrap_or_default();
         let said: Vec<Said> = before.into_iter().map(|(_, said)| said).collect();
-        return Ok(frame.whole(&run.task, "-", &refreshing(), &going_on(&frame, bundle, &clock, &run, &said)));
+        return Ok(frame.passing(&run.task, &going_on(&frame, bundle, &clock, &run, &said)));
     };
     let report = served.reader.report(&run).await?;
     let here = links::run(bundle, &run.id);
@@ -63,11 +63,6 @@ pub(super) async fn show(call: Call) -> Answer {
         }
     };
     Ok(frame.show(&format!("{} {}", run.task, ended.name()), "-", &body))
-}
-
-/// A browser that runs no script loads the page anew.
-fn refreshing() -> Markup {
-    html! { noscript { meta http-equiv="refresh" content="3"; } }
 }
 
 fn head(bundle: &str, clock: &Clock, run: &Run) -> Markup {
@@ -128,6 +123,12 @@ fn going_on(frame: &Frame, bundle: &str, clock: &Clock, run: &Run, said: &[Said]
                 }
             }
             section {
+                h2 { (if run.mode == Mode::Rehearse { "What it would change" } else { "What it changes" }) }
+                ol.done #effects {
+                    @for said in said { @if let Said::Effect(entry) = said { (happened(entry)) } }
+                }
+            }
+            section {
                 h2 { "Log" }
                 ol.log #log {
                     @for said in said { @if let Said::Log(line) = said { li class=(line.level) { (line.message) } } }
@@ -135,6 +136,29 @@ fn going_on(frame: &Frame, bundle: &str, clock: &Clock, run: &Run, said: &[Said]
             }
             noscript { p.quiet { "The page loads itself anew every few seconds." } }
         }
+    }
+}
+
+/// An effect on one line, as it happens.
+fn happened(entry: &Entry) -> Markup {
+    html! {
+        li {
+            span class={ "tag " (impact(entry)) } { (entry.effect.impact.name()) } " "
+            (entry.effect.capability) " " (entry.effect.slot) " " strong { (entry.effect.operation) } " "
+            (entry.effect.target)
+            @if entry.outcome != EffectOutcome::Done {
+                " " span.tag.critical { (entry.outcome.name()) }
+                @if let Some(reason) = entry.outcome.reason() { " " span.quiet { (reason) } }
+            }
+        }
+    }
+}
+
+fn impact(entry: &Entry) -> &'static str {
+    match entry.effect.impact {
+        Impact::Observe => "plain",
+        Impact::Change => "warning",
+        Impact::Destroy => "critical",
     }
 }
 
@@ -240,16 +264,11 @@ fn effect(entry: &Entry) -> Markup {
         EffectOutcome::Abandoned => "warning",
         EffectOutcome::Failed(_) | EffectOutcome::Refused(_) => "critical",
     };
-    let impact = match entry.effect.impact {
-        Impact::Observe => "plain",
-        Impact::Change => "warning",
-        Impact::Destroy => "critical",
-    };
     html! {
         tr {
             td.number { (entry.sequence) }
             td {
-                span class={ "tag " (impact) } { (entry.effect.impact.name()) } " "
+                span class={ "tag " (impact(entry)) } { (entry.effect.impact.name()) } " "
                 (entry.effect.capability) " " (entry.effect.slot) " " strong { (entry.effect.operation) }
             }
             td.target { (entry.effect.target) }

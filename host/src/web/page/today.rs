@@ -100,14 +100,13 @@ pub(super) async fn show(call: Call) -> Answer {
     let body = html! {
         div.title {
             h1 { "Today" }
-            p.quiet { (clock.local(clock.now, "%A, %e %B %Y, %H:%M")) " " (zone(&clock)) }
+            p.quiet data-part="time" { (clock.local(clock.now, "%A, %e %B %Y, %H:%M")) " " (zone(&clock)) }
         }
-        (ledger(&served))
-        (totals(&seen))
+        div data-part="totals" { (ledger(&served)) (totals(&seen)) }
         div.columns {
             div {
-                (wrong(bundle, &clock, &seen))
-                section {
+                div data-part="wrong" { (wrong(bundle, &clock, &seen)) }
+                section data-part="ran" {
                     h2 { "Ran today" }
                     @if seen.today.is_empty() {
                         p.quiet { "Nothing yet. " a href=(links::of(bundle, "runs")) { "All runs" } }
@@ -120,9 +119,8 @@ pub(super) async fn show(call: Call) -> Answer {
                 }
             }
             div {
-                (now(bundle, &clock, &seen.standing))
-                (next(bundle, &clock, &seen.standing))
-                (to_do(&frame, bundle, &clock, &seen))
+                div data-part="next" { (now(bundle, &clock, &seen.standing)) (next(bundle, &clock, &seen.standing)) }
+                div data-part="people" { (to_do(&frame, bundle, &clock, &seen)) }
                 @if frame.approves {
                     section { (frame.button(&links::of(bundle, "reload"), "Read the bundle anew", "plain", &[])) }
                 }
@@ -130,7 +128,7 @@ pub(super) async fn show(call: Call) -> Answer {
             }
         }
     };
-    Ok(frame.show("Today", "", &body))
+    Ok(frame.standing("Today", "", &body))
 }
 
 fn zone(clock: &Clock) -> String {
@@ -261,7 +259,7 @@ fn to_do(frame: &Frame, bundle: &str, clock: &Clock, seen: &Seen) -> Markup {
         @if !open.is_empty() || !seen.next_actions.is_empty() {
             section {
                 h2 { "For people" }
-                (checklist::list(frame, bundle, clock, open.get(..TO_DO).unwrap_or(&open)))
+                (checklist::list(frame, bundle, clock, open.get(..TO_DO).unwrap_or(&open), None))
                 ul.lines {
                     @for next in seen.next_actions.iter().take(TO_DO) {
                         li {
