@@ -9,7 +9,9 @@ use crate::{guests, process};
 /// What `bench` takes.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only these: inprocess, crowd, gate, start, certificates, walk, search, rows, restore, keys, prune, stats, growth. The page keeps what was measured earlier of the others.
+    /// Only these: inprocess, crowd, gate, start, certificates, walk, search, rows, restore, keys, prune, stats,
+    /// served-sqlite, served-postgres, scheduled, pages-sqlite, pages-postgres, growth. The page keeps what was measured
+    /// earlier of the others.
     names: Vec<String>,
 }
 

@@ -9,6 +9,7 @@ mod inprocess;
 mod keys;
 mod measure;
 mod page;
+mod pages;
 mod process;
 mod serve;
 
@@ -22,7 +23,7 @@ use measure::{Comparison, ratio, shown};
 use process::Places;
 
 /// In the page's order.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "inprocess",
     "crowd",
     "gate",
@@ -38,6 +39,8 @@ const NAMES: [&str; 15] = [
     "served-sqlite",
     "served-postgres",
     "scheduled",
+    "pages-sqlite",
+    "pages-postgres",
 ];
 const CERTIFICATES: usize = 10_000;
 const FILES: usize = 200_000;
@@ -149,6 +152,16 @@ fn main() -> anyhow::Result<()> {
     if wanted("scheduled") {
         eprintln!("ten thousand tasks");
         keep("scheduled", &serve::scheduled(Path::new(&places.fixture("empty")))?)?;
+    }
+    if wanted("pages-sqlite") {
+        eprintln!("the page, SQLite");
+        let file = |_: &Path| "history.db".to_owned();
+        keep("pages-sqlite", &pages::views(Path::new(&places.fixture("empty")), "SQLite", &file)?)?;
+    }
+    if wanted("pages-postgres") {
+        eprintln!("the page, PostgreSQL");
+        let url = std::env::var("TASKHOST_TEST_POSTGRES").context("TASKHOST_TEST_POSTGRES is not set")?;
+        keep("pages-postgres", &pages::views(Path::new(&places.fixture("empty")), "PostgreSQL", &|_| url.clone())?)?;
     }
     if wanted("growth") {
         eprintln!("growth");

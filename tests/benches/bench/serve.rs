@@ -27,15 +27,15 @@ const AT_ONCE: usize = 16;
 const SCHEDULED: usize = 10_000;
 const TOGETHER: u32 = 1_000;
 
-struct Served {
-    service: Service,
+pub(crate) struct Served {
+    pub(crate) service: Service,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<()>,
 }
 
 impl Served {
     /// Serves that bundle, and how long it took until it did.
-    async fn new(host: &Arc<Host>, directory: &Path, bundle: &str) -> anyhow::Result<(Self, Duration)> {
+    pub(crate) async fn new(host: &Arc<Host>, directory: &Path, bundle: &str) -> anyhow::Result<(Self, Duration)> {
         let path = directory.join("bundle.toml");
         std::fs::write(&path, bundle)?;
         let begun = Instant::now();
@@ -64,7 +64,7 @@ impl Served {
         }
     }
 
-    async fn end(self) -> anyhow::Result<()> {
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
         self.stop.cancel();
         Ok(self.running.await?)
     }

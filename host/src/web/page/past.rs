@@ -156,7 +156,7 @@ fn ran(tallies: &[&Tally]) -> Mark {
     };
     let runs: u64 = tallies.iter().map(|tally| tally.runs).sum();
     let mut of: Vec<&&Tally> = tallies.iter().collect();
-    of.sort_by_key(|tally| std::cmp::Reverse(tally.outcome.map(|outcome| outcome.exit_code())));
+    of.sort_by_key(|tally| std::cmp::Reverse(tally.outcome.map(Outcome::exit_code)));
     let each: Vec<String> = of
         .iter()
         .map(|tally| format!("{} {}", tally.runs, tally.outcome.map_or("running", |outcome| outcome.name())))
