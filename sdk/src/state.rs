@@ -44,6 +44,18 @@ impl Slot {
         Self { optional: true, ..self }
     }
 
+    /// Whether the operator bound it, which an optional one may be without. Asks the host, once.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub async fn is_bound(&self) -> Result<bool, Error> {
+        match self.get("bound").await {
+            Ok(_) => Ok(true),
+            Err(Error::Refused(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A value, with its version.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use taskhost_sdk::prelude::*;
 use taskhost_sdk::words::{counted, took};
 
 use health::Health;
-use plan::{Offered, Plan, Written};
+use plan::{Offered, Plan, Step, Written};
 use steps::{Ending, Steps};
 
 const STEPS: command::Slot = command::Slot::new("steps", "its templates are the steps of the update").run();
@@ -90,8 +90,10 @@ async fn app_update(options: Options) -> Result<String> {
     match ending {
         Ending::Done { seconds } => {
             let after = after?;
+            // A restart alone changes nothing.
             if let (Some(before), Some(after)) = (&before, &after)
                 && before == after
+                && plan.steps.iter().any(|step| matches!(step, Step::Command { .. }))
             {
                 Finding::warning("application", "the version is the same")
                     .detail(format!("{before} before and after"))

@@ -111,8 +111,8 @@ async fn backup_create(options: Options) -> Result<String> {
     };
     if chosen.is_none() && source.is_none() {
         return Err(Failure::invalid(
-            "there is nothing to back up: bind --command dump=DIRECTORY,templates=FILE.toml for a database, \
-             --files source=DIRECTORY for files, or both",
+            "there is nothing to back up: bind slot `dump` to a command for a database, slot `source` to a directory for \
+             files, or both",
         ));
     }
     let database = match DATABASE.open() {

@@ -98,7 +98,12 @@ struct Total {
 async fn backup_verify(options: Options) -> Result<String> {
     let directory = BACKUPS.open()?;
     let (entries, walked) = backups(&directory, &options).await?;
-    let run = Run { directory: &directory, options: &options, remembers: memory::is_bound().await?, now: now() };
+    let run = Run {
+        directory: &directory,
+        options: &options,
+        remembers: MEMORY.is_bound().await.context("recalling from slot `memory`")?,
+        now: now(),
+    };
     run.unfinished().await?;
     if entries.is_empty() {
         return Ok(report_nothing(&walked, &options));

@@ -49,15 +49,6 @@ impl Seen {
     }
 }
 
-/// Whether there is a memory: the slot may be left unbound.
-pub(crate) async fn is_bound() -> Result<bool> {
-    match MEMORY.get("bound").await {
-        Ok(_) => Ok(true),
-        Err(state::Error::Refused(_)) => Ok(false),
-        Err(error) => Err(error).context("recalling from slot `memory`"),
-    }
-}
-
 fn key(path: &str) -> Option<String> {
     (path.len() <= KEY).then(|| format!("seen:{path}"))
 }

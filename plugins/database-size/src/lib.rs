@@ -77,7 +77,8 @@ async fn database_size(options: Options) -> Result<String> {
         Finding::ok(&name, "largest tables").detail(lines.join("\n")).report();
     }
 
-    let history = recall(WHOLE, "", as_number(whole)).await?;
+    let remembers = MEMORY.is_bound().await.context("recalling earlier sizes from slot `memory`")?;
+    let history = recall(remembers, WHOLE, "", as_number(whole)).await?;
     let verdict = judge::whole(&name, &history, &limits);
     if let Some(trend) = &history.trend {
         Metric::new("database_growth_bytes_per_day", trend.per_day).subject(&name).unit(Unit::Bytes).report();
@@ -87,26 +88,24 @@ async fn database_size(options: Options) -> Result<String> {
     }
     let mut measurements = vec![measured(WHOLE, "", as_number(whole))];
     for part in &parts {
-        let history = recall(TABLE, &part.name, as_number(part.bytes())).await?;
+        let history = recall(remembers, TABLE, &part.name, as_number(part.bytes())).await?;
         if let Some(finding) = judge::jump(&part.name, &history, &limits) {
             finding.report();
         }
         measurements.push(measured(TABLE, &part.name, as_number(part.bytes())));
     }
-    match MEMORY.append(measurements).await {
-        // An optional slot that is not bound.
-        Ok(()) | Err(state::Error::Refused(_)) => {}
-        Err(error) => return Err(error).context("keeping the sizes in slot `memory`"),
+    if remembers {
+        MEMORY.append(measurements).await.context("keeping the sizes in slot `memory`")?;
     }
     Ok(format!("{name} has {}{}", size(whole), verdict.summary))
 }
 
-/// What earlier runs measured, and `now`.
-async fn recall(series: &str, subject: &str, now: f64) -> Result<History> {
-    let samples = match MEMORY.samples(series, subject, SAMPLES).await {
-        Ok(samples) => samples,
-        Err(state::Error::Refused(_)) => vec![],
-        Err(error) => return Err(error).context("recalling earlier sizes from slot `memory`"),
+/// What earlier runs measured, where that is remembered, and `now`.
+async fn recall(remembers: bool, series: &str, subject: &str, now: f64) -> Result<History> {
+    let samples = if remembers {
+        MEMORY.samples(series, subject, SAMPLES).await.context("recalling earlier sizes from slot `memory`")?
+    } else {
+        vec![]
     };
     let before = samples.last().map(|sample| sample.value);
     // This run's sample is the newest, taken when it is written.

@@ -155,7 +155,7 @@ async fn log_analyze(options: Options) -> Result<String> {
         top_by: parse(&options.top_by)?,
         limits: limits(&options),
         secrets: Secrets::new(&options.mask).map_err(Failure::invalid)?,
-        remembers: memory::is_bound().await?,
+        remembers: MEMORY.is_bound().await.context("recalling from slot `memory`")?,
         now: now(),
     };
     let sources = sources::survey(&directory, &options, run.remembers).await?;

@@ -19,15 +19,6 @@ pub(crate) struct Remembered {
     pub(crate) at: u64,
 }
 
-/// Whether there is a memory: the slot may be left unbound.
-pub(crate) async fn is_bound() -> Result<bool> {
-    match MEMORY.get("bound").await {
-        Ok(_) => Ok(true),
-        Err(state::Error::Refused(_)) => Ok(false),
-        Err(error) => Err(error).context("recalling from slot `memory`"),
-    }
-}
-
 fn key(log: &str) -> String {
     if log.len() > KEY { format!("at#{:016x}", hash(log.as_bytes())) } else { format!("at:{log}") }
 }

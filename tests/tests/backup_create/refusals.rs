@@ -12,7 +12,7 @@ fn nothing_is_begun_without_its_grant() {
     for (case, slots, words) in [
         ("no slot", vec![], "--files backups="),
         ("a directory that may only be read", vec!["--files", &backups, "--command", &dump], "write"),
-        ("nothing to back up", vec!["--files", &write], "there is nothing to back up: bind --command dump="),
+        ("nothing to back up", vec!["--files", &write], "there is nothing to back up: bind slot `dump`"),
     ] {
         let output =
             taskhost_tests::host().args(["run", "backup-create", "name=app", "--format=json"]).args(slots).run();

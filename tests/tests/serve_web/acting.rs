@@ -51,7 +51,10 @@ fn a_run_is_stopped_and_one_that_waits_is_taken_back() {
     let (first, second) = (world.run(&token, "sleep"), world.run(&token, "sleep"));
     world.begun(&token, &first);
     assert!(world.get(&token, &format!("{NAME}/runs/{second}")).expect(200).body.contains("begins when there is room"));
+    let waiting = world.get(&token, &format!("/api/v1/runs/{second}")).expect(202).json();
+    assert_eq!((&waiting["task"], &waiting["by"], &waiting["waits"]), (&json!("sleep"), &json!("olga"), &json!(true)));
     world.post(&token, &format!("/api/v1/runs/{second}/cancel"), &json!({})).expect(200);
+    world.get(&token, &format!("/api/v1/runs/{second}")).expect(404);
     assert!(world.get(&token, &format!("{NAME}/runs/{first}")).expect(200).body.contains("Stop it"));
     world.post(&token, &format!("/api/v1/runs/{first}/cancel"), &json!({})).expect(200);
     let stopped = world.ended(&token, &first);

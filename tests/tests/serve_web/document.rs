@@ -15,6 +15,7 @@ fn every_answer_is_as_the_document_says() {
     }
     let sleeping = world.run(&token, "sleep");
     world.begun(&token, &sleeping);
+    let waiting = world.run(&token, "sleep");
     let forged = world.get(&token, "/api/v1/runs?task=forge").expect(200).json()["runs"][0]["id"].clone();
     let forged = forged.as_str().unwrap();
     let tick = json!({"title": "Vendor review"});
@@ -34,6 +35,8 @@ fn every_answer_is_as_the_document_says() {
         ("get", "/runs", "/runs?outcome=ok&limit=1".into(), Value::Null),
         ("get", "/runs/{id}", format!("/runs/{forged}"), Value::Null),
         ("get", "/runs/{id}", format!("/runs/{sleeping}"), Value::Null),
+        ("get", "/runs/{id}", format!("/runs/{waiting}"), Value::Null),
+        ("post", "/runs/{id}/cancel", format!("/runs/{waiting}/cancel"), Value::Null),
         ("post", "/runs/{id}/cancel", format!("/runs/{sleeping}/cancel"), Value::Null),
         ("get", "/issues", "/issues".into(), Value::Null),
         ("get", "/checklist", "/checklist".into(), Value::Null),

@@ -1,5 +1,7 @@
 //! What pages show: others' texts as texts, lists piece by piece, and headers that keep browsers from harm.
 
+use serde_json::{Value, json};
+
 use super::{NAME, World};
 
 const PAGES: [&str; 8] = ["/", "/calendar", "/runs", "/grants", "/log", "/events", "/tasks/forge", "/tasks/clean"];
@@ -96,4 +98,49 @@ fn each_bundle_has_its_own_pages() {
     assert!(world.get("", "/api/v1/tasks").expect(400).body.contains("?bundle=NAME"));
     let tasks = world.get("", "/api/v1/tasks?bundle=depot").expect(200).json();
     assert_eq!(tasks.as_array().unwrap().len(), 1);
+}
+
+/// What a list of the API says, of these fields.
+fn said(world: &World, token: &str, target: &str, list: &str, fields: &[&str]) -> Vec<Vec<Value>> {
+    let answer = world.get(token, target).expect(200).json();
+    let all = if list.is_empty() { &answer } else { &answer[list] };
+    all.as_array().unwrap().iter().map(|one| fields.iter().map(|field| one[*field].clone()).collect()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_on_a_server_is_shown_like_one_in_a_file() {
+    let database = taskhost_tests::postgres().await;
+    let shown = [None, Some(database.url().to_string())].map(|server| {
+        let mut world = World::new();
+        if let Some(server) = server {
+            let bundle = std::fs::read_to_string(world.path("bundle.toml")).unwrap();
+            std::fs::write(world.path("bundle.toml"), bundle.replace("history.db", &server)).unwrap();
+        }
+        let token = world.token("olga", "operator");
+        world.serve(&["--tokens", &world.path("tokens").display().to_string()]);
+        let runs = ["forge", "clean"].map(|task| world.run(&token, task));
+        for run in &runs {
+            world.ended(&token, run);
+        }
+        world.post(&token, "/api/v1/checklist/tick", &json!({"title": "Vendor review"})).expect(200);
+        world.post(&token, "/api/v1/tasks/clean/pause", &Value::Null).expect(200);
+        world.noted(&token, |event| event["what"] == "paused");
+        let pages = PAGES.map(String::from).into_iter().chain(runs.iter().map(|run| format!("/runs/{run}")));
+        for page in pages.chain(["/runs?task=clean&show=ok".into(), "/log?format=markdown&part=on-demand".into()]) {
+            world.get(&token, &format!("{NAME}{page}")).expect(200);
+        }
+        let calendar = world.get(&token, &format!("{NAME}/calendar")).body;
+        let marks = ["ok", "critical"].map(|class| calendar.matches(&format!("<a class=\"{class}\" href")).count());
+        let get = |target, list, fields: &[&str]| said(&world, &token, target, list, fields);
+        (
+            get("/api/v1/runs", "runs", &["task", "outcome", "by", "rehearsal", "summary", "warnings", "criticals"]),
+            get("/api/v1/issues", "", &["task", "severity", "subject", "title", "detail"]),
+            get("/api/v1/checklist", "", &["title", "kind", "period", "by", "note"]),
+            get("/api/v1/events", "events", &["by", "what", "task", "detail"]),
+            get("/api/v1/log", "entries", &["date", "part", "maintainer", "next_actions", "notes"]),
+            marks,
+        )
+    });
+    assert_eq!(shown[0], shown[1]);
+    assert_eq!((shown[0].0.len(), shown[0].5), (2, [1, 1]));
 }

@@ -97,6 +97,10 @@ fn operation(
     let mut responses = Map::new();
     let content = json!({ media_type: { "schema": schema } });
     responses.insert(status.to_string(), json!({ "description": route.summary, "content": content }));
+    if let Some(pending) = route.pending {
+        let content = json!({ "application/json": { "schema": pending(generator).to_value() } });
+        responses.insert("202".into(), json!({ "description": "It has not begun.", "content": content }));
+    }
     responses.insert("default".into(), json!({ "$ref": "#/components/responses/failed" }));
     let mut operation = json!({
         "operationId": name(route),

@@ -32,6 +32,8 @@ pub(super) struct Route {
     /// What is to be sent.
     body: Option<Shape>,
     answer: Said,
+    /// What comes back, as 202, while there is no more to say.
+    pending: Option<Shape>,
 }
 
 type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -54,7 +56,7 @@ fn ok<T: schemars::JsonSchema>() -> Said {
 
 macro_rules! routes {
     ($($method:ident $path:literal $right:ident $handle:path: $summary:literal
-        $(, query $query:ty)? $(, body $body:ty)? => $answer:expr;)*) => {
+        $(, query $query:ty)? $(, body $body:ty)? $(, pending $pending:ty)? => $answer:expr;)*) => {
         /// Every route of the API.
         pub(super) static ROUTES: std::sync::LazyLock<Vec<Route>> = std::sync::LazyLock::new(|| vec![$(Route {
             method: Method::$method,
@@ -65,6 +67,7 @@ macro_rules! routes {
             query: routes!(@shape $($query)?),
             body: routes!(@shape $($body)?),
             answer: $answer,
+            pending: routes!(@shape $($pending)?),
         }),*]);
     };
     (@shape) => { None };
@@ -81,7 +84,7 @@ routes! {
     Post "/tasks/{task}/resume" Operate tasks::resume: "Have it run again" => ok::<tasks::Changed>();
     Post "/tasks/{task}/drop" Operate tasks::drop_waiting: "Drop what waits for a task" => ok::<tasks::Dropped>();
     Get "/runs" View runs::list: "Runs, the newest first", query runs::Wanted => ok::<runs::Page>();
-    Get "/runs/{id}" View runs::show: "A run and its report" => Said::Written("Recorded", RECORDED);
+    Get "/runs/{id}" View runs::show: "A run and its report", pending runs::Coming => Said::Written("Recorded", RECORDED);
     Get "/runs/{id}/events" View watch::events: "What a run says while it runs, as server-sent events" => Said::Events(of::<watch::Told>);
     Post "/runs/{id}/cancel" Operate runs::cancel: "Stop a run, or take back one that has not begun" => ok::<shapes::Done>();
     Get "/issues" View journal::issues: "What is wrong now, the worst first", query journal::Which => ok::<Vec<journal::Issue>>();

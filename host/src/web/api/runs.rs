@@ -1,6 +1,7 @@
 //! Runs: piece by piece, one with its report, and stopping one.
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,21 @@ pub(super) struct Page {
     next: Option<i64>,
 }
 
+/// A run that was asked for, or is due, and has not begun.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Coming {
+    /// The id that it has.
+    run: String,
+    task: String,
+    /// Since when it waits.
+    #[schemars(with = "String")]
+    since: Timestamp,
+    /// Who asked for it; none when its schedule did.
+    by: Option<String>,
+    /// There is no room for it yet.
+    waits: bool,
+}
+
 #[derive(Serialize)]
 struct Recorded {
     run: Run,
@@ -65,7 +81,15 @@ pub(super) async fn show(call: Call) -> Answer {
     let served = call.served()?;
     let id = call.param("id").to_owned();
     drop(call);
-    let run = served.run(&id).await?.ok_or_else(|| Failure::not_found("no such run is recorded"))?;
+    let recorded = served.run(&id).await?;
+    if recorded.is_none()
+        && let Some(crate::web::Coming { task, since, by, waits }) = served.coming(&id).await
+    {
+        return json(StatusCode::ACCEPTED, &Coming { run: id, task, since, by, waits });
+    }
+    // A short one may have begun and ended between the two looks.
+    let recorded = if recorded.is_some() { recorded } else { served.run(&id).await? };
+    let run = recorded.ok_or_else(|| Failure::not_found("no such run is recorded, or asked for"))?;
     let report = match run.outcome {
         Some(_) => Some(served.reader.report(&run).await?),
         None => None,
