@@ -133,6 +133,17 @@ impl Reader {
         self.completed(self.list(statement, &conditions.values, run).await?).await
     }
 
+    /// When the newest runs of a bundle began, so many of them; none when there are fewer.
+    ///
+    /// # Errors
+    /// A history that cannot be read.
+    pub async fn since(&self, bundle: &str, runs: u32) -> Result<Option<Timestamp>, Error> {
+        let statement =
+            format!("SELECT started FROM runs WHERE bundle = $1 ORDER BY number DESC LIMIT 1 OFFSET {runs}");
+        let started = self.list(statement, &values![bundle], |row| Ok(time(row.get(0)?))).await?;
+        Ok(started.into_iter().next())
+    }
+
     /// The newest run of each of these tasks, rehearsals left out.
     ///
     /// # Errors

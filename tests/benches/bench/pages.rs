@@ -161,7 +161,10 @@ pub(super) fn views(plugin: &Path, kind: &str, target: &dyn Fn(&Path) -> String)
         let address = url.strip_prefix("http://").context("plain HTTP")?.to_owned();
         let serving = tokio::spawn(serve(site, door, stop.clone()));
         let (now, name) = (Timestamp::now(), name());
-        let since = now.checked_sub(SignedDuration::from_hours(24 * 30))?.strftime("%F").to_string();
+        let since = |days: i64| {
+            let since = now.checked_sub(SignedDuration::from_hours(24 * (days - 1)));
+            since.map(|since| format!("/{name}/log?since={}", since.strftime("%F")))
+        };
         let views = [
             ("Today", format!("/{name}/")),
             ("Calendar", format!("/{name}/calendar")),
@@ -172,7 +175,8 @@ pub(super) fn views(plugin: &Path, kind: &str, target: &dyn Fn(&Path) -> String)
             ("Grants", format!("/{name}/grants")),
             ("Events", format!("/{name}/events")),
             ("Log", format!("/{name}/log")),
-            ("Log, of 31 days", format!("/{name}/log?since={since}")),
+            ("Log, of 7 days", since(7)?),
+            ("Log, of 31 days", since(31)?),
             ("runs by the API", "/api/v1/runs".to_owned()),
             ("/metrics", "/metrics".to_owned()),
         ];
@@ -181,7 +185,7 @@ pub(super) fn views(plugin: &Path, kind: &str, target: &dyn Fn(&Path) -> String)
         for (view, path) in &views {
             let mut samples = Vec::new();
             for round in 0..=ROUNDS {
-                let (one, nothing) = (get(&address, path).await?, get(&address, "/sign-in").await?);
+                let (one, nothing) = (get(&address, path).await?, get(&address, "/assets/style.css").await?);
                 if round > 0 {
                     samples.push(one);
                     bare.push(nothing);
@@ -204,9 +208,11 @@ pub(super) fn views(plugin: &Path, kind: &str, target: &dyn Fn(&Path) -> String)
                 each.join(", ")
             ),
             met: time < AIM,
-            times: vec![(format!("Taskhost: {slowest}"), time), ("a page that reads no history".into(), median(bare))],
+            times: vec![(format!("Taskhost: {slowest}"), time), ("the style sheet".into(), median(bare))],
             rounds: ROUNDS,
-            missed: String::new(),
+            missed: "A maintenance log reads every run of its days. The page shows fewer days by itself where 2,500 runs are in \
+                     less than a week; who asks for more waits for them."
+                .into(),
         })
     })
 }

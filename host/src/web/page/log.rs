@@ -18,6 +18,8 @@ use crate::web::failure::Failure;
 /// Days of the page, and of what programs get, unless something else is asked for; and the most.
 const DAYS: i64 = 7;
 const DAYS_WHOLE: i64 = 31;
+/// Where so many runs are in fewer days, the page has those unless more are asked for.
+const BUSY: u32 = 2_500;
 const MOST: i64 = 100;
 
 #[derive(Deserialize)]
@@ -86,7 +88,16 @@ pub(super) async fn show(call: Call) -> Answer {
     let frame = Frame::of(&call);
     let zone = served.service.loaded().bundle.time_zone.clone();
     let until = date(&wanted.until)?.unwrap_or_else(|| calendar::day(Timestamp::now(), &zone));
-    let since = date(&wanted.since)?.unwrap_or_else(|| until.saturating_sub(Span::new().days(DAYS - 1)));
+    let week = until.saturating_sub(Span::new().days(DAYS - 1));
+    let since = match date(&wanted.since)? {
+        Some(since) => since,
+        None if wanted.until.is_empty() => {
+            let busy = served.reader.since(&served.name, BUSY).await?;
+            // Whole days, and the last in any case.
+            busy.map_or(week, |busy| calendar::day(busy, &zone).saturating_add(Span::new().days(1)).clamp(week, until))
+        }
+        None => week,
+    };
     let part = PARTS.into_iter().find(|part| word(*part) == wanted.part);
     let log = read(&served, Some(since), Some(until), part).await?;
     match wanted.format.as_str() {
@@ -120,6 +131,9 @@ pub(super) async fn show(call: Call) -> Answer {
         nav.pager aria-label="Days" {
             a href=(lead(since.saturating_add(back), until.saturating_add(back))) { "Before" }
             a href=(lead(since.saturating_add(on), until.saturating_add(on))) { "After" }
+            @if since > week && wanted.since.is_empty() {
+                span.quiet { "These days have some " (BUSY) " runs; " a href=(lead(week, until)) { "the whole week" } }
+            }
             span.quiet { "Take along: " a href=(taken("markdown")) { "Markdown" } ", " a href=(taken("html")) { "HTML" } ", " a href=(json) { "JSON" } }
         }
         // Escaped where it is made: history::log::html holds every text to that.
