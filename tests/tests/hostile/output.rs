@@ -74,6 +74,7 @@ async fn progress_and_the_log_are_clean_as_they_come() {
         .filter_map(|event| match event {
             Event::Progress { message, .. } => Some(message.as_str()),
             Event::Log(line) => Some(line.message.as_str()),
+            Event::Effect(entry) => Some(entry.effect.target.as_str()),
             Event::Finding(_) => None,
         })
         .collect();
