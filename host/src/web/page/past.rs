@@ -179,7 +179,7 @@ mod tests {
             (
                 vec![tally(Some(Outcome::Ok), 20), tally(Some(Outcome::TimedOut), 1), tally(Some(Outcome::Warning), 3)],
                 "critical",
-                "24 runs, 1 timed-out, 3 warning, 20 ok",
+                "24 runs, 1 timed out, 3 warning, 20 ok",
             ),
         ] {
             let mark = ran(&tallies.iter().collect::<Vec<_>>());
