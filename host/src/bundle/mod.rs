@@ -66,16 +66,6 @@ pub struct Bundle {
     pub checklist: Vec<ChecklistEntry>,
 }
 
-impl Bundle {
-    /// How many tasks it has, in words.
-    pub fn count(&self) -> String {
-        match self.tasks.len() {
-            1 => "1 task".into(),
-            count => format!("{count} tasks"),
-        }
-    }
-}
-
 /// One task.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "file.rs says it, where they are written")]

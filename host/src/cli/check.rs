@@ -7,6 +7,7 @@ use clap::Args;
 use super::{Global, fail, json, print};
 use crate::bundle::{Accepted, Bundle, Plugins, Problem, Problems, Weight, read};
 use crate::plugin::Host;
+use crate::policy::text::count;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -86,15 +87,14 @@ pub(super) async fn execute(global: &Global, arguments: &Arguments) -> u8 {
 fn summary(path: &Path, tasks: usize, problems: &[Problem]) -> String {
     let of = |weight| problems.iter().filter(|problem| problem.weight == weight).count();
     let (wrong, unwise) = (of(Weight::Error), of(Weight::Warning));
-    let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
     match (wrong, unwise) {
-        (0, 0) => format!("{}: {}, all is well", path.display(), plural(tasks, "task")),
-        (0, _) => format!("{}: {}, {}", path.display(), plural(tasks, "task"), plural(unwise, "warning")),
+        (0, 0) => format!("{}: {}, all is well", path.display(), count(tasks, "task")),
+        (0, _) => format!("{}: {}, {}", path.display(), count(tasks, "task"), count(unwise, "warning")),
         _ => format!(
             "{}: {}, {}; nothing of it runs before they are mended",
             path.display(),
-            plural(wrong, "mistake"),
-            plural(unwise, "warning")
+            count(wrong, "mistake"),
+            count(unwise, "warning")
         ),
     }
 }

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod completions;
+mod ending;
 mod grants;
 mod history;
 pub(crate) mod inspect;

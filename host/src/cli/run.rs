@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::ending::Ending;
 use super::place::{recorder, say_lost};
 use super::progress::Progress;
 use super::{Global, fail, json, options, print};
@@ -210,17 +211,10 @@ async fn run(global: &Global, arguments: Arguments, mode: Mode, recorder: &Recor
 
 /// The first Ctrl-C or SIGTERM stops the run, which cleans up; the second ends the process at once.
 pub(super) async fn stop_on_signal(cancel: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let Ok(mut ending) = Ending::listen() else { return };
+    ending.told().await;
     eprintln!("stopping: cleaning up; once more to leave at once");
     cancel.cancel();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    ending.told().await;
     std::process::exit(3);
 }

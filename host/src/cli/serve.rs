@@ -11,8 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::ending::Ending;
 use super::{Global, fail};
 use crate::meters::Meters;
+use crate::policy::text::count;
 use crate::policy::units::Seconds;
 use crate::serve::{Engine, HOST, Loader, Service, Setup};
 use crate::trace::Exporter;
@@ -128,9 +130,8 @@ pub(super) async fn execute(global: &Global, arguments: Arguments) -> u8 {
 
 async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("failed to listen for signals: {error}");
-    let listen = |kind| signal(kind).map_err(failed);
-    let hang_up = listen(SignalKind::hangup())?;
-    let told_to_end = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
+    let hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    let ending = Ending::listen().map_err(failed)?;
     let page = arguments.page.open().await?;
     let host = Arc::new(global.host()?);
     let stop = CancellationToken::new();
@@ -165,18 +166,18 @@ async fn serve(global: &Global, arguments: Arguments) -> Result<(), String> {
             Some(tokio::spawn(web::serve(site, door, closed.clone())))
         }
     };
-    tokio::spawn(end_on_signal(told_to_end, stop));
+    tokio::spawn(end_on_signal(ending, stop));
     tokio::spawn(reload_on_signal(hang_up, services.clone()));
     let mut running = JoinSet::new();
-    let count = engines.len();
+    let serving = format!("serving {}", count(engines.len(), "bundle"));
     for (number, engine) in engines.into_iter().enumerate() {
         let mut watchdog = Watchdog::new(number == 0);
         running.spawn(engine.run(move || watchdog.beat()));
     }
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("serving {count} bundles"))]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&serving)]);
     for service in &services {
         let bundle = &service.loaded().bundle;
-        tracing::info!("serving {}: {}", bundle.name, bundle.count());
+        tracing::info!("serving {}: {}", bundle.name, count(bundle.tasks.len(), "task"));
     }
     while let Some(ended) = running.join_next().await {
         // Where one breaks, the others are not told; they go on.
@@ -206,18 +207,12 @@ fn twice(services: &[Service]) -> Option<String> {
 }
 
 /// The first Ctrl-C or SIGTERM ends the host in order; the second at once.
-async fn end_on_signal([mut interrupt, mut terminate]: [Signal; 2], stop: CancellationToken) {
-    let mut told = async || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    told().await;
+async fn end_on_signal(mut ending: Ending, stop: CancellationToken) {
+    ending.told().await;
     tracing::info!("told to end; once more to leave at once");
     tell(&[NotifyState::Stopping]);
     stop.cancel();
-    told().await;
+    ending.told().await;
     std::process::exit(3);
 }
 

@@ -103,10 +103,12 @@ impl Gate {
         let slot = effect.slot.clone();
         let started = (self.clock)();
         let offset = started.saturating_duration_since(self.started);
-        let sequence = self.lock().journal.open(effect, decision, verdict.as_ref().err(), offset);
-        if decision == Decision::Refuse {
-            self.tell(sequence);
-        }
+        let (sequence, refused) = {
+            let mut state = self.lock();
+            let sequence = state.journal.open(effect, decision, verdict.as_ref().err(), offset);
+            (sequence, (decision == Decision::Refuse).then(|| self.told(&state, sequence)).flatten())
+        };
+        self.tell(refused);
         verdict.map(|()| Permit {
             gate: Arc::clone(self),
             sequence,
@@ -124,10 +126,14 @@ impl Gate {
         self.lock().journal.clone()
     }
 
-    fn tell(&self, sequence: u64) {
-        let Some(watch) = &self.watch else { return };
-        let entry = self.lock().journal.notable(sequence).cloned();
-        if let Some(entry) = entry {
+    /// What whoever watches is to be told of an effect that has ended.
+    fn told(&self, state: &State, sequence: u64) -> Option<Entry> {
+        self.watch.as_ref().and_then(|_| state.journal.notable(sequence).cloned())
+    }
+
+    /// Tells it; the gate must not be locked.
+    fn tell(&self, entry: Option<Entry>) {
+        if let (Some(watch), Some(entry)) = (&self.watch, entry) {
             watch(entry);
         }
     }
@@ -219,8 +225,12 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let duration = (self.gate.clock)().saturating_duration_since(self.started);
         let outcome = std::mem::replace(&mut self.outcome, EffectOutcome::Abandoned);
-        self.gate.lock().journal.close(self.sequence, outcome, self.rows, self.bytes, duration);
-        self.gate.tell(self.sequence);
+        let told = {
+            let mut state = self.gate.lock();
+            state.journal.close(self.sequence, outcome, self.rows, self.bytes, duration);
+            self.gate.told(&state, self.sequence)
+        };
+        self.gate.tell(told);
     }
 }
 

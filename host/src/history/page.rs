@@ -133,7 +133,7 @@ impl Reader {
         self.completed(self.list(statement, &conditions.values, run).await?).await
     }
 
-    /// When the newest runs of a bundle began, so many of them; none when there are fewer.
+    /// When the last run began that has so many newer ones; none when no run has.
     ///
     /// # Errors
     /// A history that cannot be read.

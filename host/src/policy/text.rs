@@ -35,6 +35,11 @@ fn clean(text: &str, limit: usize, kept: impl Fn(char) -> bool) -> String {
     out
 }
 
+/// `1 run`, `2 runs`.
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
 /// Control characters, and the marks that reorder or hide the text around them.
 fn is_unprintable(character: char) -> bool {
     character.is_control()

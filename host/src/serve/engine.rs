@@ -20,6 +20,7 @@ use crate::gate::Mode;
 use crate::history::{Beginning, Deed, Event, Filter, Note, Writer};
 use crate::meters::Meters;
 use crate::plugin::Request;
+use crate::policy::text::count;
 use crate::report::{Outcome, Report};
 use crate::schedule::{Action, Asked, Scheduler, Start, Ticket};
 use crate::tell::{Delivered, Level, Teller};
@@ -151,7 +152,7 @@ impl Engine {
             end,
         };
         tokio::spawn(recall(engine.service.clone(), engine.setup.meters.clone()));
-        engine.note(HOST, Deed::Served, None, None, engine.loaded.bundle.count());
+        engine.note(HOST, Deed::Served, None, None, count(engine.loaded.bundle.tasks.len(), "task"));
         Ok(engine)
     }
 

@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::loaded::Loaded;
 use super::{Answer, HOST};
 use crate::history::{Deed, Target};
+use crate::policy::text::count;
 
 /// A bundle that was read anew.
 pub(super) struct Reread {
@@ -63,7 +64,7 @@ impl Engine {
                 self.teller.replace(loaded.channels.clone());
                 self.scheduler.replace(loaded.bundle.limits.clone(), loaded.timings(), Timestamp::now());
                 *self.service.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
-                let detail = loaded.bundle.count();
+                let detail = count(loaded.bundle.tasks.len(), "task");
                 tracing::info!("the bundle was read anew: {detail}");
                 self.loaded = loaded;
                 self.note(&by, Deed::Reloaded, None, None, detail);

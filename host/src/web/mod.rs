@@ -87,6 +87,18 @@ enum Method {
 }
 
 impl Served {
+    /// The run with that id, recorded or still to begin.
+    async fn find(&self, id: &str) -> Result<Option<Found>, Failure> {
+        if let Some(run) = self.run(id).await? {
+            return Ok(Some(Found::Recorded(Box::new(run))));
+        }
+        if let Some(coming) = self.coming(id).await {
+            return Ok(Some(Found::Coming(coming)));
+        }
+        // A short one may have begun and ended between the two looks.
+        Ok(self.run(id).await?.map(|run| Found::Recorded(Box::new(run))))
+    }
+
     /// The run with that id, if it is still to begin.
     async fn coming(&self, id: &str) -> Option<Coming> {
         self.service.standing().await.into_iter().find_map(|task| {
@@ -103,6 +115,12 @@ impl Served {
         let run = self.reader.run(id).await?;
         Ok(run.filter(|run| run.bundle.as_deref() == Some(self.name.as_str())))
     }
+}
+
+/// A run, as far as it has come.
+enum Found {
+    Recorded(Box<Run>),
+    Coming(Coming),
 }
 
 /// A run that was asked for, or has just been started, and is not yet recorded.

@@ -62,11 +62,6 @@ pub(super) fn measured(microseconds: u64) -> String {
     }
 }
 
-/// `1 run`, `2 runs`.
-pub(super) fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

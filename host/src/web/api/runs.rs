@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::shapes::{Done, Run};
 use crate::history;
 use crate::report::{Outcome, Report};
-use crate::web::Answer;
 use crate::web::call::{Call, json};
 use crate::web::failure::Failure;
+use crate::web::{self, Answer, Found};
 
 /// Runs of one answer.
 const MOST: u32 = 500;
@@ -81,20 +81,18 @@ pub(super) async fn show(call: Call) -> Answer {
     let served = call.served()?;
     let id = call.param("id").to_owned();
     drop(call);
-    let recorded = served.run(&id).await?;
-    if recorded.is_none()
-        && let Some(crate::web::Coming { task, since, by, waits }) = served.coming(&id).await
-    {
-        return json(StatusCode::ACCEPTED, &Coming { run: id, task, since, by, waits });
-    }
-    // A short one may have begun and ended between the two looks.
-    let recorded = if recorded.is_some() { recorded } else { served.run(&id).await? };
-    let run = recorded.ok_or_else(|| Failure::not_found("no such run is recorded, or asked for"))?;
+    let run = match served.find(&id).await? {
+        Some(Found::Recorded(run)) => run,
+        Some(Found::Coming(web::Coming { task, since, by, waits })) => {
+            return json(StatusCode::ACCEPTED, &Coming { run: id, task, since, by, waits });
+        }
+        None => return Err(Failure::not_found("no such run is recorded, or asked for")),
+    };
     let report = match run.outcome {
         Some(_) => Some(served.reader.report(&run).await?),
         None => None,
     };
-    json(StatusCode::OK, &Recorded { run: run.into(), report })
+    json(StatusCode::OK, &Recorded { run: (*run).into(), report })
 }
 
 pub(super) async fn cancel(call: Call) -> Answer {

@@ -66,10 +66,7 @@ type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
 /// It goes on, is recorded, or waits to begin.
 async fn is_known(served: &Served, id: &str) -> Result<bool, Failure> {
-    if served.service.live().watch(id).is_some() || served.run(id).await?.is_some() {
-        return Ok(true);
-    }
-    Ok(served.coming(id).await.is_some())
+    Ok(served.service.live().watch(id).is_some() || served.find(id).await?.is_some())
 }
 
 /// Sends what is said until the run has ended, the watcher goes, or the host does.

@@ -12,6 +12,7 @@ use super::{Answer, Call, Frame, checklist, links};
 use crate::bundle::{Kind, Task};
 use crate::history::Run;
 use crate::history::calendar::{self, Period};
+use crate::policy::text::clean_line;
 use crate::serve::{Loaded, Standing};
 use crate::web::words::Clock;
 
@@ -31,12 +32,13 @@ pub(super) async fn show(call: Call) -> Answer {
     let standing: BTreeMap<&str, &Standing> = standing.iter().map(|one| (one.task.as_str(), one)).collect();
     let items = checklist::items(&served, clock.now).await?;
     let today = calendar::day(clock.now, &clock.zone);
+    let listed = served.reader.listed(Some(&clean_line(bundle, checklist::NAME_LIMIT))).await?;
     let mut parts = Vec::new();
     for kind in [Some(Kind::Daily), Some(Kind::Weekly), Some(Kind::Monthly), Some(Kind::Quarterly), None] {
         let tasks: Vec<&Task> = loaded.bundle.tasks.iter().filter(|task| task.kind == kind).collect();
         let people: Vec<&checklist::Item> = items.iter().filter(|item| Some(item.entry.kind) == kind).collect();
         if !tasks.is_empty() || !people.is_empty() {
-            let past = Past::of(&served, kind, &tasks, today, &clock).await?;
+            let past = Past::of(&served, kind, &tasks, &listed, today, &clock).await?;
             parts.push((kind, tasks, people, past));
         }
     }
@@ -78,7 +80,7 @@ fn table(
     bundle: &str,
     clock: &Clock,
     tasks: &[&Task],
-    past: &Past,
+    past: &Past<'_>,
     newest: &BTreeMap<&str, &Run>,
     standing: &BTreeMap<&str, &Standing>,
 ) -> Markup {

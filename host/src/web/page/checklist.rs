@@ -83,7 +83,7 @@ pub(in crate::web) async fn untick(served: &Served, item: &Item, by: &str) -> Re
 }
 
 /// Some of them, to tick; with what became of them in the periods before, where that is known.
-pub(super) fn list(frame: &Frame, bundle: &str, clock: &Clock, items: &[&Item], past: Option<&Past>) -> Markup {
+pub(super) fn list(frame: &Frame, bundle: &str, clock: &Clock, items: &[&Item], past: Option<&Past<'_>>) -> Markup {
     html! {
         ul.checklist {
             @for item in items {

@@ -102,7 +102,7 @@ impl Frame {
     pub(super) fn standing(&self, title: &str, here: &str, body: &Markup) -> Response {
         let main = html! {
             main #main data-refresh=(REFRESH) {
-                p.banner.warning #stale role="status" hidden { "The host does not answer: this is how things stood before." }
+                p.banner.warning #stale role="status" hidden { "This is how things stood before: the host does not answer, or it asks to sign in anew." }
                 (body)
             }
         };

@@ -132,7 +132,7 @@ pub(super) async fn show(call: Call) -> Answer {
             a href=(lead(since.saturating_add(back), until.saturating_add(back))) { "Before" }
             a href=(lead(since.saturating_add(on), until.saturating_add(on))) { "After" }
             @if since > week && wanted.since.is_empty() {
-                span.quiet { "These days have some " (BUSY) " runs; " a href=(lead(week, until)) { "the whole week" } }
+                span.quiet { "Fewer days are shown, as much ran in them: " a href=(lead(week, until)) { "the whole week" } }
             }
             span.quiet { "Take along: " a href=(taken("markdown")) { "Markdown" } ", " a href=(taken("html")) { "HTML" } ", " a href=(json) { "JSON" } }
         }

@@ -7,22 +7,23 @@ use super::links;
 use crate::bundle::{Kind, Task};
 use crate::history::calendar::{Period, begin};
 use crate::history::{Listed, Tally, Tick};
-use crate::policy::text::clean_line;
+use crate::policy::text::{clean_line, count};
 use crate::report::Outcome;
 use crate::web::Served;
 use crate::web::failure::Failure;
 use crate::web::page::checklist;
-use crate::web::words::{Clock, count};
+use crate::web::words::Clock;
 
 /// Periods of one kind up to the current one, the oldest first, with what is known of them.
-pub(super) struct Past {
+pub(super) struct Past<'a> {
     kind: Kind,
     /// Of the maintenance log.
     part: &'static str,
     periods: Vec<Period>,
     tallies: Vec<Tally>,
     ticks: Vec<Tick>,
-    listed: Vec<Listed>,
+    /// Since when entries are on the checklist.
+    listed: &'a [Listed],
     zone: jiff::tz::TimeZone,
 }
 
@@ -35,12 +36,13 @@ struct Mark {
     leads: bool,
 }
 
-impl Past {
+impl<'a> Past<'a> {
     /// Of these tasks, and of the bundle's checklist. What is on demand is shown by days.
     pub(super) async fn of(
         served: &Served,
         kind: Option<Kind>,
         tasks: &[&Task],
+        listed: &'a [Listed],
         today: Date,
         clock: &Clock,
     ) -> Result<Self, Failure> {
@@ -63,7 +65,7 @@ impl Past {
             part,
             tallies: served.reader.tally(&served.name, &names, &spans).await?,
             ticks: served.reader.ticked(&bundle, &period_names).await?,
-            listed: served.reader.listed(Some(&bundle)).await?,
+            listed,
             periods,
             zone: clock.zone.clone(),
         })

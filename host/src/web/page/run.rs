@@ -8,12 +8,13 @@ use super::task::standing_of;
 use super::{Answer, Call, Frame, links};
 use crate::gate::{EffectOutcome, Entry, Impact, Mode, micros};
 use crate::history::Run;
+use crate::policy::text::count;
 use crate::policy::units::Size;
 use crate::report::{Metric, Report, text};
 use crate::serve::Said;
-use crate::web::Coming;
 use crate::web::failure::Failure;
-use crate::web::words::{Clock, count, measured};
+use crate::web::words::{Clock, measured};
+use crate::web::{Coming, Found};
 
 /// Of each list at a time.
 const PIECE: usize = 200;
@@ -38,12 +39,15 @@ pub(super) async fn show(call: Call) -> Answer {
     let from: From = call.query()?;
     let id = call.param("id").to_owned();
     drop(call);
-    let Some(run) = served.run(&id).await? else {
-        let coming = served.coming(&id).await.ok_or_else(|| {
-            Failure::not_found("no such run is recorded; it was removed, or taken back before it began")
-        })?;
-        let body = html! { (waiting(&frame, bundle, &clock, &id, &coming)) };
-        return Ok(frame.passing(&coming.task, &body));
+    let run = match served.find(&id).await? {
+        Some(Found::Recorded(run)) => run,
+        Some(Found::Coming(coming)) => {
+            return Ok(frame.passing(&coming.task, &waiting(&frame, bundle, &clock, &id, &coming)));
+        }
+        None => {
+            let why = "no such run is recorded; it was removed, or taken back before it began";
+            return Err(Failure::not_found(why));
+        }
     };
     let Some(ended) = run.outcome else {
         let before = served.service.live().watch(&run.id).map(|watch| watch.before).unwrap_or_default();
@@ -124,7 +128,7 @@ fn going_on(frame: &Frame, bundle: &str, clock: &Clock, run: &Run, said: &[Said]
             }
             section {
                 h2 { (if run.mode == Mode::Rehearse { "What it would change" } else { "What it changes" }) }
-                ol.done #effects {
+                ol.effects #effects {
                     @for said in said { @if let Said::Effect(entry) = said { (happened(entry)) } }
                 }
             }

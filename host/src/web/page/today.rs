@@ -8,10 +8,11 @@ use super::parts::{class, clock, first_line, issues, outcome, runs};
 use super::{Answer, Call, Frame, checklist, links, see};
 use crate::history::calendar;
 use crate::history::{Issue, Next, Page, Run};
+use crate::policy::text::count;
 use crate::report::Outcome;
 use crate::serve::{Loaded, Standing};
 use crate::web::Served;
-use crate::web::words::{Clock, count};
+use crate::web::words::Clock;
 
 /// What is shown of each.
 const ISSUES: usize = 50;
